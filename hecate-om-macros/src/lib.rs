@@ -1,0 +1,59 @@
+//! The procedural macros of `hecate-om`; their documentation stands at its re-exports.
+//!
+//! Each macro is a plain function from tokens to tokens, in stages that are modules:
+//! [`parse`] reads what the author wrote, [`model`] holds it, [`validate`] turns it into what holds
+//! or into diagnostics, [`expand`] writes the code. [`build_output`] leaves the manifest beside it.
+
+mod arguments;
+mod build_output;
+mod crate_path;
+mod diagnostics;
+mod docs;
+mod expand;
+mod json;
+mod manifest;
+mod message;
+mod model;
+mod names;
+mod package;
+mod parse;
+mod refusal;
+mod service;
+mod stub;
+mod validate;
+
+use proc_macro::TokenStream;
+
+use crate::build_output::BuildOutput;
+use crate::package::Package;
+
+/// See `hecate_om::hecate_service`.
+#[proc_macro_attribute]
+pub fn hecate_service(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let expansion = service::expand(arguments.into(), item.into(), &Package::from_cargo());
+    if let (Some(manifest), Some(output)) = (&expansion.manifest, BuildOutput::of_this_build()) {
+        output.write(manifest);
+    }
+    expansion.into_tokens().into()
+}
+
+/// See `hecate_om::capability`.
+#[proc_macro_attribute]
+pub fn capability(_: TokenStream, item: TokenStream) -> TokenStream {
+    service::stray_capability(item.into()).into_tokens().into()
+}
+
+/// See `hecate_om::message`.
+#[proc_macro_attribute]
+pub fn message(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    message::expand(arguments.into(), item.into()).into_tokens().into()
+}
+
+/// See `hecate_om::Refusal`.
+#[proc_macro_derive(Refusal, attributes(refusal))]
+pub fn refusal(item: TokenStream) -> TokenStream {
+    refusal::expand(item.into()).into_tokens().into()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,64 @@
+//! The text of `manifest.json`, made from a checked service. `hecate_om::manifest` reads it.
+
+use crate::json::Json;
+use crate::model::{Capability, Service, TTL_DAYS};
+
+/// A manifest and the service that it is of.
+#[derive(Debug, Clone)]
+pub(crate) struct ManifestText {
+    pub(crate) service: String,
+    pub(crate) text: String,
+}
+
+impl ManifestText {
+    pub(crate) fn of(service: &Service) -> Self {
+        let text = document(service).pretty() + "\n";
+        Self { service: service.name.clone(), text }
+    }
+}
+
+fn document(service: &Service) -> Json {
+    let mut members: Vec<(&'static str, Json)> = vec![
+        ("schema", "hecate.manifest/1".into()),
+        ("name", service.name.as_str().into()),
+        ("display_name", service.display_name.as_str().into()),
+        ("version", service.version.as_str().into()),
+        ("description", service.description.as_str().into()),
+        ("service_type", "container_daemon".into()),
+        ("tenancy", service.tenancy.as_str().into()),
+        ("runs_on", service.runs_on.as_str().into()),
+        ("callback_module", service.callback_module.as_str().into()),
+    ];
+    let optional = [("image", &service.image), ("repository", &service.repository), ("license", &service.license)];
+    members.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?.into()))));
+    members.extend([
+        ("depends_on", service.depends_on.as_slice().into()),
+        ("scope", service.scope.as_str().into()),
+        ("capabilities", Json::List(service.capabilities.iter().map(capability).collect())),
+        ("identity", identity(service)),
+        ("ports", Json::Object(vec![("health", u64::from(service.health_port).into())])),
+        ("min_om_version", env!("CARGO_PKG_VERSION").into()),
+    ]);
+    Json::Object(members)
+}
+
+fn capability(capability: &Capability) -> Json {
+    let mut members: Vec<(&'static str, Json)> = vec![
+        ("name", capability.name.as_str().into()),
+        ("version", u64::from(capability.version).into()),
+        ("description", capability.description.as_str().into()),
+        ("kind", "unary".into()),
+        ("timeout_ms", capability.timeout_ms.into()),
+    ];
+    members.extend(capability.deprecated.as_deref().map(|why| ("deprecated", why.into())));
+    Json::Object(members)
+}
+
+fn identity(service: &Service) -> Json {
+    Json::Object(vec![
+        ("scope", service.scope.as_str().into()),
+        ("actions", service.actions().as_slice().into()),
+        ("resources", service.resources().as_slice().into()),
+        ("ttl_days", u64::from(TTL_DAYS).into()),
+    ])
+}

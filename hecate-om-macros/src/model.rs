@@ -1,0 +1,96 @@
+//! A service in which nothing is wrong: all that expansion may look at.
+
+use syn::{Ident, Type, Visibility};
+
+use crate::crate_path::CratePath;
+
+/// A service, checked.
+pub(crate) struct Service {
+    pub(crate) crate_path: CratePath,
+    pub(crate) name: String,
+    pub(crate) display_name: String,
+    pub(crate) version: String,
+    pub(crate) description: String,
+    pub(crate) scope: String,
+    pub(crate) tenancy: String,
+    pub(crate) runs_on: String,
+    pub(crate) image: Option<String>,
+    pub(crate) repository: Option<String>,
+    pub(crate) license: Option<String>,
+    pub(crate) depends_on: Vec<String>,
+    pub(crate) health_port: u16,
+    pub(crate) callback_module: String,
+    pub(crate) self_type: Type,
+    pub(crate) callbacks: Callbacks,
+    pub(crate) capabilities: Vec<Capability>,
+}
+
+/// Which callbacks the author wrote.
+#[derive(Default, Clone)]
+pub(crate) struct Callbacks {
+    pub(crate) start: Option<Ident>,
+    pub(crate) stop: Option<Ident>,
+    pub(crate) health: Option<HealthCallback>,
+}
+
+#[derive(Clone)]
+pub(crate) struct HealthCallback {
+    pub(crate) name: Ident,
+    pub(crate) is_async: bool,
+}
+
+/// A capability, checked.
+pub(crate) struct Capability {
+    pub(crate) name: String,
+    pub(crate) version: u16,
+    pub(crate) description: String,
+    pub(crate) timeout_ms: u64,
+    pub(crate) deprecated: Option<String>,
+    pub(crate) handler: Handler,
+}
+
+/// The signature of a handler, checked.
+#[derive(Clone)]
+pub(crate) struct Handler {
+    pub(crate) method: Ident,
+    pub(crate) visibility: Visibility,
+    /// The name of its typed constant.
+    pub(crate) constant: Ident,
+    pub(crate) request: Option<Type>,
+    pub(crate) takes_call: bool,
+    pub(crate) reply: ReplyType,
+}
+
+/// Where the type of a reply is found.
+#[derive(Clone)]
+pub(crate) enum ReplyType {
+    /// Spelled out: the first parameter of a `Result`.
+    Written(Type),
+    /// Behind an alias: whatever the returned type answers with.
+    Behind(Type),
+}
+
+impl Service {
+    /// What the service must be allowed to do.
+    pub(crate) fn actions(&self) -> Vec<String> {
+        self.capabilities
+            .iter()
+            .map(|capability| format!("answer:{}@{}", capability.name, capability.version))
+            .collect()
+    }
+
+    /// What it must be allowed to do that to.
+    pub(crate) fn resources(&self) -> Vec<String> {
+        vec![format!("{}/*", self.scope)]
+    }
+}
+
+/// How long the permission of a service lasts where nothing else is said.
+pub(crate) const TTL_DAYS: u16 = 30;
+
+/// Where a service tells its health where nothing else is said.
+pub(crate) const HEALTH_PORT: u16 = 8470;
+
+/// How long a call may take where nothing else is said, and at the most.
+pub(crate) const TIMEOUT_MS: u64 = 30_000;
+pub(crate) const MAX_TIMEOUT_MS: u64 = 600_000;

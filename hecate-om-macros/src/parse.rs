@@ -1,0 +1,184 @@
+//! Reads an `impl` block without looking into the bodies of its functions.
+//!
+//! A body is nobody's business here: leaving it as tokens is faster, and half-typed code in it stays
+//! rustc's to complain about, so that editors keep working.
+
+use proc_macro2::{TokenStream, TokenTree};
+use quote::{ToTokens, quote};
+use syn::parse::discouraged::Speculative;
+use syn::parse::{Parse, ParseStream};
+use syn::{Attribute, Generics, ImplItem, Path, Signature, Token, Type, Visibility, WhereClause, braced};
+
+/// An `impl` block.
+pub(crate) struct Block {
+    pub(crate) attributes: Vec<Attribute>,
+    keywords: TokenStream,
+    pub(crate) generics: Generics,
+    pub(crate) of_trait: Option<Path>,
+    trait_tokens: TokenStream,
+    pub(crate) self_type: Type,
+    inner_attributes: Vec<Attribute>,
+    pub(crate) items: Vec<BlockItem>,
+}
+
+/// What stands in a block.
+pub(crate) enum BlockItem {
+    Method(Box<Method>),
+    /// Anything else: constants, types, macro calls.
+    Other(Box<ImplItem>),
+}
+
+/// A function of a block.
+pub(crate) struct Method {
+    pub(crate) attributes: Vec<Attribute>,
+    pub(crate) visibility: Visibility,
+    modifiers: TokenStream,
+    pub(crate) signature: Signature,
+    body: TokenTree,
+}
+
+impl Parse for Block {
+    fn parse(input: ParseStream) -> syn::Result<Self> {
+        let attributes = input.call(Attribute::parse_outer)?;
+        let mut keywords = TokenStream::new();
+        while !input.peek(Token![impl]) {
+            keywords.extend([input.parse::<TokenTree>()?]);
+        }
+        input.parse::<Token![impl]>()?.to_tokens(&mut keywords);
+        // `impl <T as Trait>::Type {}` is rare enough: `<` opens parameters.
+        let mut generics: Generics = if input.peek(Token![<]) { input.parse()? } else { Generics::default() };
+
+        let negation: Option<Token![!]> = input.parse()?;
+        let first: Type = input.parse()?;
+        let (of_trait, trait_tokens, self_type) = match input.parse::<Option<Token![for]>>()? {
+            Some(for_token) => {
+                let of_trait = syn::parse2(first.to_token_stream())?;
+                (Some(of_trait), quote!(#negation #first #for_token), input.parse()?)
+            }
+            None => (None, TokenStream::new(), first),
+        };
+        generics.where_clause = input.parse()?;
+
+        let content;
+        braced!(content in input);
+        let inner_attributes = content.call(Attribute::parse_inner)?;
+        let mut items = Vec::new();
+        while !content.is_empty() {
+            items.push(content.parse()?);
+        }
+        Ok(Self { attributes, keywords, generics, of_trait, trait_tokens, self_type, inner_attributes, items })
+    }
+}
+
+impl Parse for BlockItem {
+    fn parse(input: ParseStream) -> syn::Result<Self> {
+        let method = input.fork();
+        match method.parse::<Method>() {
+            Ok(parsed) => {
+                input.advance_to(&method);
+                Ok(BlockItem::Method(Box::new(parsed)))
+            }
+            Err(error) if looks_like_function(&input.fork()) => Err(error),
+            Err(_) => input.parse().map(|item| BlockItem::Other(Box::new(item))),
+        }
+    }
+}
+
+fn looks_like_function(input: ParseStream) -> bool {
+    let qualified = input.call(Attribute::parse_outer).is_ok() && input.parse::<Visibility>().is_ok();
+    while input.peek(Token![const]) || input.peek(Token![async]) || input.peek(Token![unsafe]) {
+        if input.parse::<TokenTree>().is_err() {
+            return false;
+        }
+    }
+    qualified && input.peek(Token![fn])
+}
+
+impl Parse for Method {
+    fn parse(input: ParseStream) -> syn::Result<Self> {
+        let attributes = input.call(Attribute::parse_outer)?;
+        let visibility = input.parse()?;
+        let mut modifiers = TokenStream::new();
+        if input.peek(syn::Ident) && !input.peek(Token![fn]) {
+            // `default fn`
+            modifiers.extend([input.parse::<TokenTree>()?]);
+        }
+        let signature = input.parse()?;
+        let body: TokenTree = input.parse()?;
+        match &body {
+            TokenTree::Group(_) => {}
+            TokenTree::Punct(semicolon) if semicolon.as_char() == ';' => {}
+            other => return Err(syn::Error::new(other.span(), "expected a function body")),
+        }
+        Ok(Self { attributes, visibility, modifiers, signature, body })
+    }
+}
+
+impl Block {
+    pub(crate) fn methods(&self) -> impl Iterator<Item = &Method> {
+        self.items.iter().filter_map(|item| match item {
+            BlockItem::Method(method) => Some(&**method),
+            BlockItem::Other(_) => None,
+        })
+    }
+
+    pub(crate) fn where_clause(&self) -> Option<&WhereClause> {
+        self.generics.where_clause.as_ref()
+    }
+}
+
+/// The block as it was written, without our own attributes on its items.
+impl ToTokens for Block {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        let Self { attributes, keywords, generics, trait_tokens, self_type, inner_attributes, items, .. } = self;
+        let where_clause = self.where_clause();
+        tokens.extend(quote! {
+            #(#attributes)*
+            #keywords #generics #trait_tokens #self_type #where_clause { #(#inner_attributes)* #(#items)* }
+        });
+    }
+}
+
+impl ToTokens for BlockItem {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        match self {
+            BlockItem::Method(method) => method.to_tokens(tokens),
+            BlockItem::Other(item) => without_capability((**item).clone()).to_tokens(tokens),
+        }
+    }
+}
+
+impl ToTokens for Method {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        let Self { attributes, visibility, modifiers, signature, body } = self;
+        let attributes = attributes.iter().filter(|attribute| !is_capability(attribute));
+        tokens.extend(quote!(#(#attributes)* #visibility #modifiers #signature #body));
+    }
+}
+
+/// Whether an attribute is called `capability`, by whatever path.
+pub(crate) fn is_capability(attribute: &Attribute) -> bool {
+    attribute.path().segments.last().is_some_and(|last| last.ident == "capability")
+}
+
+/// The attributes of an item that is no function.
+pub(crate) fn attributes_of(item: &ImplItem) -> &[Attribute] {
+    match item {
+        ImplItem::Const(item) => &item.attrs,
+        ImplItem::Fn(item) => &item.attrs,
+        ImplItem::Type(item) => &item.attrs,
+        ImplItem::Macro(item) => &item.attrs,
+        _ => &[],
+    }
+}
+
+fn without_capability(mut item: ImplItem) -> ImplItem {
+    match &mut item {
+        ImplItem::Const(item) => item.attrs.retain(|attribute| !is_capability(attribute)),
+        ImplItem::Fn(item) => item.attrs.retain(|attribute| !is_capability(attribute)),
+        ImplItem::Type(item) => item.attrs.retain(|attribute| !is_capability(attribute)),
+        ImplItem::Macro(item) => item.attrs.retain(|attribute| !is_capability(attribute)),
+        _ => {}
+    }
+    item
+}

@@ -1,0 +1,269 @@
+//! `#[derive(Refusal)]`: an enum whose variants callers can tell apart.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{Attribute, Data, DeriveInput, Field, Fields, Ident, Meta, Type, Variant};
+
+use crate::arguments::{self, CrateArgument, Keys};
+use crate::crate_path::CratePath;
+use crate::diagnostics::{Diagnostics, Expansion, Rule};
+use crate::docs::Doc;
+use crate::names::{nearest, snake_like};
+
+/// The codes that callers must be able to trust to be the runtime's.
+const RUNTIME_CODES: [&str; 12] = [
+    "invalid_request",
+    "unauthorized",
+    "unknown_capability",
+    "unsupported_version",
+    "payload_too_large",
+    "rate_limited",
+    "overloaded",
+    "draining",
+    "unavailable",
+    "timeout",
+    "internal",
+    "undeclared",
+];
+
+static ENUM_KEYS: Keys = Keys { attribute: "refusal", known: &["crate"], elsewhere: None };
+
+/// A variant, checked.
+enum Refused {
+    /// A code of its own, with named details.
+    Own { code: String, message: String, details: Vec<Ident>, types: Vec<Type> },
+    /// Another refusal, passed on as it came.
+    Transparent { pattern: TokenStream, ty: Type },
+}
+
+/// Implements `Refusal`, and `From` for what passes through.
+pub(crate) fn expand(item: TokenStream) -> Expansion {
+    let mut diagnostics = Diagnostics::default();
+    let input: DeriveInput = match syn::parse2(item) {
+        Ok(input) => input,
+        Err(error) => {
+            diagnostics.foreign(Rule::Readable, error);
+            return Expansion::new(TokenStream::new(), diagnostics);
+        }
+    };
+    let crate_path = enum_crate_path(&input.attrs, &mut diagnostics);
+    let variants: Vec<&Variant> = match &input.data {
+        Data::Enum(data) => data.variants.iter().collect(),
+        Data::Struct(data) => {
+            reject(&input.ident, data.struct_token, "a struct", &mut diagnostics);
+            Vec::new()
+        }
+        Data::Union(data) => {
+            reject(&input.ident, data.union_token, "a union", &mut diagnostics);
+            Vec::new()
+        }
+    };
+    if !input.generics.params.is_empty() {
+        let what = format!("refusal `{}` cannot have parameters: its codes stand in a contract", input.ident);
+        diagnostics.error(Rule::ConcreteRefusal, &input.generics.params, what, "use concrete types");
+    }
+    let refused: Vec<_> = variants.iter().map(|variant| read(variant, &mut diagnostics)).collect();
+    let tokens = if diagnostics.is_empty() {
+        implementation(&input.ident, &crate_path, &variants, &refused)
+    } else {
+        stub(&input, &crate_path)
+    };
+    Expansion::new(tokens, diagnostics)
+}
+
+fn reject(name: &Ident, place: impl ToTokens, kind: &str, diagnostics: &mut Diagnostics) {
+    let what = format!("`#[derive(Refusal)]` goes on an enum, found {kind}");
+    diagnostics.error(
+        Rule::RefusalEnum,
+        place,
+        what,
+        format!("write `enum {name} {{ .. }}` with a variant for each reason"),
+    );
+}
+
+fn refusal_attributes(attributes: &[Attribute]) -> impl Iterator<Item = &Attribute> {
+    attributes.iter().filter(|attribute| attribute.path().is_ident("refusal"))
+}
+
+fn enum_crate_path(attributes: &[Attribute], diagnostics: &mut Diagnostics) -> CratePath {
+    let mut crate_path = CratePath::default();
+    for attribute in refusal_attributes(attributes) {
+        let tokens = attribute.meta.require_list().map(|list| list.tokens.clone()).unwrap_or_default();
+        let arguments: CrateArgument = arguments::read(tokens, &ENUM_KEYS, diagnostics);
+        if let Some(path) = arguments.crate_path {
+            crate_path = path.validate(diagnostics);
+        }
+    }
+    crate_path
+}
+
+fn read(variant: &Variant, diagnostics: &mut Diagnostics) -> Option<Refused> {
+    if is_transparent(variant, diagnostics)? {
+        read_transparent(variant, diagnostics)
+    } else {
+        read_own(variant, diagnostics)
+    }
+}
+
+/// Whether a variant passes another refusal on; none where its attribute cannot be read.
+fn is_transparent(variant: &Variant, diagnostics: &mut Diagnostics) -> Option<bool> {
+    let mut transparent = false;
+    for attribute in refusal_attributes(&variant.attrs) {
+        let Meta::List(list) = &attribute.meta else {
+            diagnostics.error(
+                Rule::KnownArgument,
+                attribute,
+                "`#[refusal]` says nothing",
+                "write `#[refusal(transparent)]`, or remove it",
+            );
+            return None;
+        };
+        let argument = list.tokens.to_string();
+        if argument != "transparent" {
+            let what = format!("unknown argument `{argument}`");
+            let help = match nearest(&argument, &["transparent"]) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "a variant takes `transparent`; its code is its name, its message its doc comment".to_owned(),
+            };
+            diagnostics.error(Rule::KnownArgument, &list.tokens, what, help);
+            return None;
+        }
+        if transparent {
+            diagnostics.error(Rule::ArgumentOnce, attribute, "`transparent` is given twice", "remove one of them");
+        }
+        transparent = true;
+    }
+    Some(transparent)
+}
+
+fn read_transparent(variant: &Variant, diagnostics: &mut Diagnostics) -> Option<Refused> {
+    let mut fields = variant.fields.iter();
+    let (Some(Field { ident, ty, .. }), None) = (fields.next(), fields.next()) else {
+        let what = format!("transparent refusal `{}` must hold exactly one other", variant.ident);
+        diagnostics.error(
+            Rule::TransparentField,
+            &variant.ident,
+            what,
+            format!("write `{}(CallError)`", variant.ident),
+        );
+        return None;
+    };
+    let name = &variant.ident;
+    let pattern = match ident {
+        Some(field) => quote!(#name { #field: inner }),
+        None => quote!(#name(inner)),
+    };
+    Some(Refused::Transparent { pattern, ty: ty.clone() })
+}
+
+fn read_own(variant: &Variant, diagnostics: &mut Diagnostics) -> Option<Refused> {
+    let before = diagnostics.len();
+    let name = variant.ident.to_string();
+    let code = snake_like(&name, &name.to_lowercase());
+    if RUNTIME_CODES.contains(&code.as_str()) {
+        let what = format!("refusal `{name}` would have the code `{code}`, which is the runtime's own");
+        diagnostics.error(
+            Rule::OwnCode,
+            &variant.ident,
+            what,
+            format!("name the reason more closely, such as `{name}Here`"),
+        );
+    }
+    let doc = Doc::of(&variant.attrs);
+    if let Some(unreadable) = doc.unreadable {
+        diagnostics.error(
+            Rule::LiteralDoc,
+            unreadable,
+            "this doc comment is no literal, so callers cannot be told",
+            "write the message in a `///` line",
+        );
+    } else if doc.text.is_empty() {
+        let what = format!("refusal `{name}` has no message");
+        diagnostics.error(
+            Rule::RefusalMessage,
+            &variant.ident,
+            what,
+            "write `/// What went wrong.` above it: callers read it",
+        );
+    }
+    if let Fields::Unnamed(fields) = &variant.fields {
+        let what = format!("the details of refusal `{name}` have no names");
+        diagnostics.error(
+            Rule::NamedDetails,
+            fields,
+            what,
+            format!("write `{name} {{ limit: .. }}`, or `#[refusal(transparent)]` to pass another refusal on"),
+        );
+    }
+    if diagnostics.len() > before {
+        return None;
+    }
+    let details = variant.fields.iter().filter_map(|field| field.ident.clone()).collect();
+    let types = variant.fields.iter().map(|field| field.ty.clone()).collect();
+    Some(Refused::Own { code, message: doc.text, details, types })
+}
+
+fn implementation(
+    name: &Ident,
+    crate_path: &CratePath,
+    variants: &[&Variant],
+    refused: &[Option<Refused>],
+) -> TokenStream {
+    let private = crate_path.private();
+    let mut arms = Vec::new();
+    let mut codes = Vec::new();
+    let mut conversions = Vec::new();
+    for (variant, refused) in variants.iter().zip(refused) {
+        let variant_name = &variant.ident;
+        match refused {
+            Some(Refused::Own { code, message, details, types }) => {
+                let pattern = (!details.is_empty()).then(|| quote!({ #(#details),* }));
+                let keys = details.iter().map(ToString::to_string);
+                let values =
+                    details.iter().zip(types).map(|(field, ty)| quote_spanned!(ty.span()=> #private::detail(&#field)));
+                arms.push(
+                    quote!(Self::#variant_name #pattern => #private::refuse(#code, #message, [#((#keys, #values)),*])),
+                );
+                codes.push(quote!(__codes.push(#private::RefusalCode { code: #code, message: #message });));
+            }
+            Some(Refused::Transparent { pattern, ty }) => {
+                arms.push(quote!(Self::#pattern => #private::Refusal::into_error(inner)));
+                codes.push(quote!(__codes.extend(<#ty as #private::Refusal>::codes());));
+                conversions.push(quote! {
+                    #[automatically_derived]
+                    impl ::core::convert::From<#ty> for #name {
+                        fn from(inner: #ty) -> Self { Self::#pattern }
+                    }
+                });
+            }
+            None => {}
+        }
+    }
+    quote! {
+        #[automatically_derived]
+        impl #private::Refusal for #name {
+            fn into_error(self) -> #private::CapabilityError { match self { #(#arms,)* } }
+            fn codes() -> ::std::vec::Vec<#private::RefusalCode> {
+                let mut __codes = ::std::vec::Vec::new();
+                #(#codes)*
+                __codes
+            }
+        }
+        #(#conversions)*
+    }
+}
+
+fn stub(input: &DeriveInput, crate_path: &CratePath) -> TokenStream {
+    let private = crate_path.private();
+    let name = &input.ident;
+    let (parameters, arguments, clauses) = input.generics.split_for_impl();
+    let clauses = clauses.map(|clause| &clause.predicates).into_iter().flatten();
+    quote! {
+        #[automatically_derived]
+        impl #parameters #private::Refusal for #name #arguments where Self: ::core::marker::Send + 'static, #(#clauses),* {
+            fn into_error(self) -> #private::CapabilityError { ::core::unreachable!() }
+            fn codes() -> ::std::vec::Vec<#private::RefusalCode> { ::std::vec::Vec::new() }
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! What holds of the macros as a whole: their output, its size, and that every rule has its case.
+
+mod budget;
+mod expansions;
+
+use proc_macro2::TokenStream;
+use quote::ToTokens;
+use syn::{Attribute, Item};
+
+use crate::diagnostics::{Diagnostics, Expansion};
+use crate::package::Package;
+
+/// A package whose facts do not change with this one's.
+fn package() -> Package {
+    Package {
+        crate_name: "greeter".to_owned(),
+        version: "1.2.3".to_owned(),
+        description: Some("Greets people".to_owned()),
+        license: Some("Apache-2.0".to_owned()),
+        repository: None,
+    }
+}
+
+/// Expands every one of our macros in the items of a file.
+fn expand_items(items: Vec<Item>) -> Vec<Expansion> {
+    items.into_iter().flat_map(expand_item).collect()
+}
+
+fn expand_item(mut item: Item) -> Vec<Expansion> {
+    if let Item::Mod(module) = &mut item {
+        let inner = module.content.take().map(|(_, items)| items).unwrap_or_default();
+        return expand_items(inner);
+    }
+    let Some(attributes) = attributes_of(&mut item) else {
+        return vec![Expansion::new(item.into_token_stream(), Diagnostics::default())];
+    };
+    let derives_refusal = attributes.iter().any(|attribute| {
+        attribute.path().is_ident("derive") && attribute.to_token_stream().to_string().contains("Refusal")
+    });
+    let ours = attributes.iter().position(|attribute| {
+        ["hecate_service", "capability", "message"]
+            .iter()
+            .any(|name| attribute.path().segments.last().is_some_and(|last| last.ident == name))
+    });
+    let mut expansions = Vec::new();
+    match ours.map(|index| attributes.remove(index)) {
+        Some(attribute) => {
+            let arguments = attribute.meta.require_list().map(|list| list.tokens.clone()).unwrap_or_default();
+            let name = attribute.path().segments.last().unwrap().ident.to_string();
+            expansions.push(match name.as_str() {
+                "hecate_service" => crate::service::expand(arguments, item.clone().into_token_stream(), &package()),
+                "message" => crate::message::expand(arguments, item.clone().into_token_stream()),
+                _ => crate::service::stray_capability(item.clone().into_token_stream()),
+            });
+        }
+        None => expansions.push(Expansion::new(item.clone().into_token_stream(), Diagnostics::default())),
+    }
+    if derives_refusal {
+        expansions.push(crate::refusal::expand(item.into_token_stream()));
+    }
+    expansions
+}
+
+fn attributes_of(item: &mut Item) -> Option<&mut Vec<Attribute>> {
+    Some(match item {
+        Item::Struct(item) => &mut item.attrs,
+        Item::Enum(item) => &mut item.attrs,
+        Item::Union(item) => &mut item.attrs,
+        Item::Fn(item) => &mut item.attrs,
+        Item::Impl(item) => &mut item.attrs,
+        Item::Trait(item) => &mut item.attrs,
+        Item::Type(item) => &mut item.attrs,
+        Item::Const(item) => &mut item.attrs,
+        _ => return None,
+    })
+}
+
+/// Tokens as a person would write them.
+fn pretty(tokens: TokenStream) -> String {
+    prettyplease::unparse(&syn::parse2(tokens).expect("macros write items"))
+}

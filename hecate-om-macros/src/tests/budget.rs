@@ -1,0 +1,47 @@
+//! How much code a capability costs those who compile it.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+
+use super::package;
+
+/// At most this much for each capability, its own method and its manifest entry included.
+const MAX_LINES: usize = 15;
+const MAX_BYTES: usize = 800;
+
+fn size_of(capabilities: usize) -> (usize, usize) {
+    let methods = (0..capabilities).map(|index| {
+        let name = format_ident!("answer_{index:02}");
+        let request = format_ident!("Request{index:02}");
+        quote! {
+            #[capability(version = 1, timeout = "5s")]
+            pub async fn #name(&self, request: #request, call: &Call<Self>) -> Result<Reply, Refusal> { todo!() }
+        }
+    });
+    let block: TokenStream = quote!(impl Greeter { #(#methods)* });
+    let expansion = crate::service::expand(quote!(name = "hecate-greeter"), block, &package());
+    assert!(expansion.diagnostics.is_empty(), "{:?}", expansion.diagnostics.messages());
+    let text = formatted(&expansion.tokens.to_string());
+    // Indentation costs nobody anything.
+    (text.lines().count(), text.lines().map(|line| line.trim().len()).sum())
+}
+
+/// The code as the toolchain formats it.
+fn formatted(code: &str) -> String {
+    let rustfmt = ["--edition", "2024", "--config", "max_width=120,use_small_heuristics=Max"];
+    let mut child = Command::new("rustfmt").args(rustfmt).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(code.as_bytes()).unwrap();
+    String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap()
+}
+
+#[test]
+fn a_capability_stays_small() {
+    let (few, many) = (size_of(10), size_of(60));
+    let (lines, bytes) = ((many.0 - few.0).div_ceil(50), (many.1 - few.1).div_ceil(50));
+    println!("{lines} lines and {bytes} bytes for each capability");
+    assert!(lines <= MAX_LINES, "{lines} lines");
+    assert!(bytes <= MAX_BYTES, "{bytes} bytes");
+}

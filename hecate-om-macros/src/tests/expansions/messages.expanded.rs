@@ -1,0 +1,62 @@
+#[derive(
+    ::hecate_om::__private::serde::Serialize,
+    ::hecate_om::__private::serde::Deserialize,
+    ::hecate_om::__private::schemars::JsonSchema
+)]
+#[serde(crate = "::hecate_om::__private::serde")]
+#[schemars(crate = "::hecate_om::__private::schemars")]
+/// Whom to greet.
+pub struct Greet {
+    name: String,
+}
+#[derive(Debug, Refusal)]
+pub enum GreetRefusal {
+    /// Nobody to greet.
+    NoName,
+    /// The name is too long.
+    TooLong { limit: usize, found: usize },
+    #[refusal(transparent)]
+    Call(CallError),
+}
+#[automatically_derived]
+impl ::hecate_om::__private::Refusal for GreetRefusal {
+    fn into_error(self) -> ::hecate_om::__private::CapabilityError {
+        match self {
+            Self::NoName => {
+                ::hecate_om::__private::refuse("no_name", "Nobody to greet.", [])
+            }
+            Self::TooLong { limit, found } => {
+                ::hecate_om::__private::refuse(
+                    "too_long",
+                    "The name is too long.",
+                    [
+                        ("limit", ::hecate_om::__private::detail(&limit)),
+                        ("found", ::hecate_om::__private::detail(&found)),
+                    ],
+                )
+            }
+            Self::Call(inner) => ::hecate_om::__private::Refusal::into_error(inner),
+        }
+    }
+    fn codes() -> ::std::vec::Vec<::hecate_om::__private::RefusalCode> {
+        let mut __codes = ::std::vec::Vec::new();
+        __codes
+            .push(::hecate_om::__private::RefusalCode {
+                code: "no_name",
+                message: "Nobody to greet.",
+            });
+        __codes
+            .push(::hecate_om::__private::RefusalCode {
+                code: "too_long",
+                message: "The name is too long.",
+            });
+        __codes.extend(<CallError as ::hecate_om::__private::Refusal>::codes());
+        __codes
+    }
+}
+#[automatically_derived]
+impl ::core::convert::From<CallError> for GreetRefusal {
+    fn from(inner: CallError) -> Self {
+        Self::Call(inner)
+    }
+}

@@ -1,0 +1,153 @@
+#[derive(Default)]
+pub struct Greeter;
+/// Greets people by name.
+impl Greeter {
+    /// Greets one person.
+    pub async fn greet(
+        &self,
+        request: Greet,
+        call: &Call<Self>,
+    ) -> Result<Greeting, GreetRefusal> {
+        todo!()
+    }
+    /// Says nothing.
+    async fn nod(&self) -> Outcome {
+        todo!()
+    }
+}
+const _: () = {
+    use ::hecate_om::__private as __hecate;
+    #[allow(dead_code, private_interfaces, clippy::all)]
+    impl Greeter {
+        /// Calls `greeter.greet` version 1.
+        pub const GREET: __hecate::Capability<Self, Greet, Greeting> = __hecate::Capability::new(
+            "greeter.greet",
+            1,
+        );
+        /// Calls `greeter.nod` version 2.
+        #[deprecated = "nobody sees it"]
+        const NOD: __hecate::Capability<
+            Self,
+            (),
+            <Outcome as __hecate::Answer>::Reply,
+        > = __hecate::Capability::new("greeter.nod", 2);
+        /// The `manifest.json` of this service, byte for byte.
+        pub const MANIFEST: &'static ::core::primitive::str = "{\n  \"schema\": \"hecate.manifest/1\",\n  \"name\": \"hecate-greeter\",\n  \"display_name\": \"Hecate Greeter\",\n  \"version\": \"1.2.3\",\n  \"description\": \"Greets people by name.\",\n  \"service_type\": \"container_daemon\",\n  \"tenancy\": \"realm\",\n  \"runs_on\": \"infrastructure_node\",\n  \"callback_module\": \"greeter::Greeter\",\n  \"license\": \"Apache-2.0\",\n  \"depends_on\": [],\n  \"scope\": \"greeter\",\n  \"capabilities\": [\n    {\n      \"name\": \"greeter.greet\",\n      \"version\": 1,\n      \"description\": \"Greets one person.\",\n      \"kind\": \"unary\",\n      \"timeout_ms\": 5000\n    },\n    {\n      \"name\": \"greeter.nod\",\n      \"version\": 2,\n      \"description\": \"Says nothing.\",\n      \"kind\": \"unary\",\n      \"timeout_ms\": 30000,\n      \"deprecated\": \"nobody sees it\"\n    }\n  ],\n  \"identity\": {\n    \"scope\": \"greeter\",\n    \"actions\": [\n      \"answer:greeter.greet@1\",\n      \"answer:greeter.nod@2\"\n    ],\n    \"resources\": [\n      \"greeter/*\"\n    ],\n    \"ttl_days\": 30\n  },\n  \"ports\": {\n    \"health\": 8470\n  },\n  \"min_om_version\": \"0.1.0\"\n}\n";
+        /// What this service is.
+        pub fn info() -> &'static __hecate::ServiceInfo {
+            <Self as __hecate::Service>::INFO
+        }
+        /// What this service offers.
+        pub fn capabilities() -> &'static [__hecate::CapabilityInfo] {
+            Self::info().capabilities
+        }
+        /// What this service asks of its realm.
+        pub fn identity_spec() -> &'static __hecate::IdentitySpec {
+            &Self::info().identity
+        }
+        async fn start(
+            _: __hecate::Context<Self>,
+        ) -> ::core::result::Result<Self, __hecate::StartError> {
+            ::core::result::Result::Ok(<Self as ::core::default::Default>::default())
+        }
+        async fn stop(&self) {}
+        fn health(&self) -> __hecate::Health {
+            __hecate::Health::Ok
+        }
+    }
+    const _: &[::core::option::Option<&::core::primitive::str>] = &[
+        ::core::option_env!("CARGO_PKG_VERSION"),
+        ::core::option_env!("CARGO_PKG_DESCRIPTION"),
+        ::core::option_env!("CARGO_PKG_LICENSE"),
+        ::core::option_env!("CARGO_PKG_REPOSITORY"),
+    ];
+    static INFO: __hecate::ServiceInfo = __hecate::ServiceInfo::new(
+        "hecate-greeter",
+        "1.2.3",
+        "Greets people by name.",
+        "greeter::Greeter",
+        ::core::concat!(::core::file!(), ":", ::core::line!()),
+        &[
+            __hecate::CapabilityInfo::new(
+                "greeter.greet",
+                1,
+                "Greets one person.",
+                5000,
+            ),
+            __hecate::CapabilityInfo::new("greeter.nod", 2, "Says nothing.", 30000)
+                .deprecated("nobody sees it"),
+        ],
+        __hecate::IdentitySpec::new(
+            "greeter",
+            &["answer:greeter.greet@1", "answer:greeter.nod@2"],
+            &["greeter/*"],
+            30u16,
+        ),
+        8470u16,
+        <Greeter>::MANIFEST,
+    );
+    #[automatically_derived]
+    impl __hecate::Service for Greeter {
+        const INFO: &'static __hecate::ServiceInfo = &INFO;
+        fn describe_handlers(__handlers: &mut __hecate::Handlers<Self>) {
+            __handlers
+                .unary::<
+                    Greet,
+                    Greeting,
+                    _,
+                    _,
+                    _,
+                >(|service, call, request| async move {
+                    service.greet(request, &call).await
+                });
+            __handlers
+                .unary::<
+                    (),
+                    <Outcome as __hecate::Answer>::Reply,
+                    _,
+                    _,
+                    _,
+                >(|service, _, _| async move { service.nod().await });
+        }
+        async fn boot(
+            __context: __hecate::Context<Self>,
+        ) -> ::core::result::Result<Self, __hecate::StartError> {
+            __hecate::started(Self::start(__context).await)
+        }
+        async fn shut_down(&self) {
+            self.stop().await
+        }
+        async fn probe(&self) -> __hecate::Health {
+            self.health()
+        }
+        fn mark_as_run() {
+            #[cfg_attr(
+                target_vendor = "apple",
+                unsafe(link_section = "__DATA,__hecate_run")
+            )]
+            #[cfg_attr(
+                not(target_vendor = "apple"),
+                unsafe(link_section = "hecate_run")
+            )]
+            static RUN: [::core::primitive::u8; __hecate::record_len(
+                "hecate-greeter",
+            )] = __hecate::record("hecate-greeter");
+            __hecate::keep(&RUN);
+        }
+    }
+    __hecate::inventory::submit! {
+        __hecate::Registration(& INFO)
+    }
+    #[used]
+    #[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__hecate_om"))]
+    #[cfg_attr(not(target_vendor = "apple"), unsafe(link_section = "hecate_om"))]
+    static MANIFEST: [::core::primitive::u8; __hecate::record_len(
+        <Greeter>::MANIFEST,
+    )] = __hecate::record(<Greeter>::MANIFEST);
+};
+#[cfg(test)]
+#[allow(unnameable_test_items)]
+#[::core::prelude::v1::test]
+fn hecate_greeter_keeps_its_contract() {
+    ::hecate_om::__private::check_contract::<Greeter>();
+}

@@ -1,0 +1,116 @@
+//! What a handler may know of the call that it answers.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::time::Instant;
+
+/// The call that a handler of service `S` answers: who calls, by which way, and until when.
+///
+/// ```
+/// # use hecate_om::prelude::*;
+/// # #[derive(Default)] struct Greeter;
+/// # #[hecate_service(name = "hecate-greeter")]
+/// # impl Greeter {
+/// /// Tells how long the caller still waits.
+/// #[capability(version = 1)]
+/// async fn patience(&self, call: &Call<Self>) -> Result<()> {
+///     let _left = call.time_left();
+///     Ok(())
+/// }
+/// # }
+/// ```
+pub struct Call<S> {
+    parts: CallParts,
+    service: PhantomData<fn() -> S>,
+}
+
+impl<S> Call<S> {
+    pub(crate) fn new(parts: CallParts) -> Self {
+        Self { parts, service: PhantomData }
+    }
+
+    /// Names this call in logs and in the errors that its caller sees.
+    pub fn id(&self) -> CallId {
+        self.parts.id
+    }
+
+    /// Who calls, as the transport verified it.
+    pub fn caller(&self) -> &Caller {
+        &self.parts.caller
+    }
+
+    /// The way by which the call came.
+    pub fn via(&self) -> Via {
+        self.parts.via
+    }
+
+    /// When the caller gets `timeout` and the handler is dropped.
+    pub fn deadline(&self) -> std::time::Instant {
+        self.parts.deadline.into_std()
+    }
+
+    /// What is left until the deadline; zero when it has passed.
+    pub fn time_left(&self) -> Duration {
+        self.parts.deadline.saturating_duration_since(Instant::now())
+    }
+}
+
+impl<S> fmt::Debug for Call<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Call").field(&self.parts).finish()
+    }
+}
+
+/// A call before it is known which service's type answers it.
+#[derive(Debug, Clone)]
+pub(crate) struct CallParts {
+    pub(crate) id: CallId,
+    pub(crate) caller: Caller,
+    pub(crate) via: Via,
+    pub(crate) deadline: Instant,
+}
+
+/// Who calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Caller {
+    /// A process on this box; the kernel vouches for its user id.
+    Local {
+        /// The user id of the process.
+        uid: u32,
+    },
+}
+
+/// The way by which a call came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Via {
+    /// Through the service's Unix socket, from this box.
+    Box,
+}
+
+/// Names one call: unique among all calls of a process, and unlike those of its earlier runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct CallId(u64);
+
+impl CallId {
+    /// The next id: a counter, because a call must not pay for randomness.
+    pub(crate) fn next() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+impl fmt::Display for CallId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        static RUN: LazyLock<u64> = LazyLock::new(|| {
+            let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            (u64::from(std::process::id()) << 40) ^ u64::try_from(started.as_micros()).unwrap_or_default()
+        });
+        write!(f, "{:012x}-{:x}", *RUN & 0xffff_ffff_ffff, self.0)
+    }
+}

@@ -1,0 +1,102 @@
+//! How a typed handler becomes one that the runtime can call without knowing its types.
+//!
+//! Types end here: everything past [`Bound`] is compiled once, in this crate, and not again for each
+//! service.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+
+use super::{Call, CallParts, CapabilityError, Refusal, RefusalCode, Reply, Request, json};
+
+/// What a caller sent, in the encoding in which it came. The mesh's values and streams become variants.
+#[derive(Debug)]
+#[non_exhaustive]
+pub(crate) enum Input {
+    /// A JSON document.
+    Json(Bytes),
+}
+
+/// What goes back, in the encoding of the [`Input`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub(crate) enum Output {
+    /// A JSON document.
+    Json(Bytes),
+}
+
+/// One call being answered.
+pub(crate) type Answer = Pin<Box<dyn Future<Output = Result<Output, CapabilityError>> + Send>>;
+
+type Erased<S> = Box<dyn Fn(Arc<S>, Call<S>, Input) -> Answer + Send + Sync>;
+
+/// The handlers of service `S`, in the order of its capabilities.
+#[doc(hidden)]
+pub struct Handlers<S> {
+    entries: Vec<(Erased<S>, HandlerContract)>,
+}
+
+impl<S: Send + Sync + 'static> Handlers<S> {
+    pub(crate) fn new() -> Self {
+        Self { entries: Vec::new() }
+    }
+
+    /// Adds a handler that takes one request and gives one reply.
+    pub fn unary<R, T, E, F, Fut>(&mut self, run: F)
+    where
+        R: Request,
+        T: Reply,
+        E: Refusal,
+        F: Fn(Arc<S>, Call<S>, R) -> Fut + Copy + Send + Sync + 'static,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        let erased: Erased<S> = Box::new(move |service, call, input| {
+            Box::pin(async move {
+                let Input::Json(body) = input;
+                let request = json::decode::<R>(&body)?;
+                match run(service, call, request).await {
+                    Ok(reply) => json::encode(&reply).map(Output::Json),
+                    Err(refusal) => Err(refusal.into_error()),
+                }
+            })
+        });
+        self.entries.push((erased, HandlerContract::of::<R, T, E>()));
+    }
+
+    pub(crate) fn contracts(self) -> Vec<HandlerContract> {
+        self.entries.into_iter().map(|(_, contract)| contract).collect()
+    }
+
+    pub(crate) fn bind(self, service: &Arc<S>) -> Vec<Bound> {
+        let bind = |(erased, _): (Erased<S>, HandlerContract)| {
+            let service = Arc::clone(service);
+            Bound(Box::new(move |parts, input| erased(Arc::clone(&service), Call::new(parts), input)))
+        };
+        self.entries.into_iter().map(bind).collect()
+    }
+}
+
+/// A handler with the service it belongs to.
+pub(crate) struct Bound(Box<dyn Fn(CallParts, Input) -> Answer + Send + Sync>);
+
+impl Bound {
+    pub(crate) fn answer(&self, parts: CallParts, input: Input) -> Answer {
+        (self.0)(parts, input)
+    }
+}
+
+/// The types of a handler, as schemas to be made when somebody asks.
+#[derive(Clone, Copy)]
+pub(crate) struct HandlerContract {
+    pub(crate) request: fn(&mut SchemaGenerator) -> Schema,
+    pub(crate) reply: fn(&mut SchemaGenerator) -> Schema,
+    pub(crate) refusals: fn() -> Vec<RefusalCode>,
+}
+
+impl HandlerContract {
+    fn of<R: JsonSchema + 'static, T: JsonSchema + 'static, E: Refusal>() -> Self {
+        Self { request: json::schema::<R>, reply: json::schema::<T>, refusals: E::codes }
+    }
+}

@@ -1,0 +1,136 @@
+//! JSON in and out. `()` is `{}` on the wire, in both directions and in the schemas.
+
+use std::any::{Any, TypeId};
+
+use bytes::Bytes;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use super::{CapabilityError, ErrorCode};
+
+fn is_unit<T: 'static>() -> bool {
+    TypeId::of::<T>() == TypeId::of::<()>()
+}
+
+/// Reads a request; an empty body is `{}`.
+///
+/// # Errors
+/// `invalid_request` with the path of what could not be read.
+pub(crate) fn decode<R: DeserializeOwned + 'static>(body: &[u8]) -> Result<R, CapabilityError> {
+    let body = if body.is_empty() { b"{}" } else { body };
+    let mut unit: Option<R> = None;
+    if let Some(unit) = (&mut unit as &mut dyn Any).downcast_mut::<Option<()>>() {
+        serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(body)
+            .map_err(|_| diagnose::<NoFields>(body))?;
+        *unit = Some(());
+    }
+    match unit {
+        Some(unit) => Ok(unit),
+        None => serde_json::from_slice(body).map_err(|_| diagnose::<R>(body)),
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct NoFields {}
+
+/// Reads once more, keeping track of the path: only calls that fail pay for it.
+fn diagnose<R: DeserializeOwned>(body: &[u8]) -> CapabilityError {
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let error = match serde_path_to_error::deserialize::<_, R>(&mut reader) {
+        Err(error) => error,
+        // Only what follows the value is left to be wrong.
+        Ok(_) => match reader.end() {
+            Err(error) => return invalid("", &error),
+            Ok(()) => return CapabilityError::invalid_request("the request cannot be read"),
+        },
+    };
+    let path = error.path().to_string();
+    invalid(if path == "." { "" } else { &path }, error.inner())
+}
+
+fn invalid(path: &str, error: &serde_json::Error) -> CapabilityError {
+    let place = if path.is_empty() { String::new() } else { format!("`{path}`: ") };
+    let message = format!("the request is not what this capability takes: {place}{error}");
+    CapabilityError::new(ErrorCode::InvalidRequest, message)
+        .with_details(json!({"path": path, "line": error.line(), "column": error.column()}))
+}
+
+/// Writes a reply.
+///
+/// # Errors
+/// `internal` when the value has no JSON form.
+pub(crate) fn encode<T: Serialize + 'static>(reply: &T) -> Result<Bytes, CapabilityError> {
+    if is_unit::<T>() {
+        return Ok(Bytes::from_static(b"{}"));
+    }
+    serde_json::to_vec(reply).map(Bytes::from).map_err(CapabilityError::internal)
+}
+
+/// The schema of a message.
+pub(crate) fn schema<T: JsonSchema + 'static>(generator: &mut SchemaGenerator) -> Schema {
+    if is_unit::<T>() { json_schema!({"type": "object"}) } else { generator.subschema_for::<T>() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize, JsonSchema)]
+    #[allow(dead_code)]
+    struct Order {
+        items: Vec<Item>,
+    }
+
+    #[derive(Debug, serde::Deserialize, JsonSchema)]
+    #[allow(dead_code)]
+    struct Item {
+        price: f64,
+    }
+
+    fn refused(body: &[u8]) -> CapabilityError {
+        decode::<Order>(body).unwrap_err()
+    }
+
+    #[test]
+    fn a_wrong_value_is_told_with_its_path_and_what_was_expected() {
+        let error = refused(br#"{"items": [{"price": 1}, {"price": "x"}]}"#);
+        assert_eq!(error.code(), "invalid_request");
+        assert_eq!(error.details().unwrap()["path"], "items[1].price");
+        assert!(error.message().contains("expected f64"), "{error}");
+    }
+
+    #[test]
+    fn every_malformed_body_is_an_invalid_request() {
+        let deep = "[".repeat(10_000);
+        let bodies: [&[u8]; 9] = [
+            b"",
+            b"{",
+            b"null",
+            b"[]",
+            b"\xff\xfe",
+            b"{} x",
+            b"\xef\xbb\xbf{}",
+            b"{\"items\": 1e999}",
+            deep.as_bytes(),
+        ];
+        for body in bodies {
+            assert_eq!(
+                refused(body).code(),
+                "invalid_request",
+                "{:?}",
+                String::from_utf8_lossy(&body[..body.len().min(20)])
+            );
+        }
+    }
+
+    #[test]
+    fn unit_is_an_empty_object() {
+        decode::<()>(b"").unwrap();
+        decode::<()>(b"{}").unwrap();
+        decode::<()>(br#"{"more": 1}"#).unwrap();
+        assert_eq!(decode::<()>(b"[]").unwrap_err().code(), "invalid_request");
+        assert_eq!(encode(&()).unwrap(), "{}");
+    }
+}

@@ -1,0 +1,197 @@
+//! The local API as an OpenAPI 3.1 document, for every tool that reads one.
+
+use serde_json::{Map, Value, json};
+
+use super::components::{Components, reference};
+use super::{CapabilityContract, Contract};
+use crate::capability::{ErrorCode, RefusalCode};
+
+// No capability's name, and so no component of its types, is without a dot.
+const PROBLEM: &str = "Problem";
+const LISTING: &str = "Capabilities";
+
+/// A response that every capability can give.
+struct Failure {
+    component: &'static str,
+    codes: &'static [ErrorCode],
+    meaning: &'static str,
+}
+
+const FAILURES: [Failure; 7] = [
+    Failure {
+        component: "InvalidRequest",
+        codes: &[ErrorCode::InvalidRequest],
+        meaning: "The request is not what the capability takes; `details.path` names the place.",
+    },
+    Failure { component: "Unauthorized", codes: &[ErrorCode::Unauthorized], meaning: "The caller may not do this." },
+    Failure {
+        component: "NotFound",
+        codes: &[ErrorCode::UnknownCapability, ErrorCode::UnsupportedVersion],
+        meaning: "No capability of that name and version is here.",
+    },
+    Failure {
+        component: "PayloadTooLarge",
+        codes: &[ErrorCode::PayloadTooLarge],
+        meaning: "The request is larger than the capability takes.",
+    },
+    Failure {
+        component: "Internal",
+        codes: &[ErrorCode::Internal],
+        meaning: "The service failed; its log tells more under the `call_id`.",
+    },
+    Failure {
+        component: "Unavailable",
+        codes: &[ErrorCode::Unavailable, ErrorCode::Overloaded, ErrorCode::Draining],
+        meaning: "The service takes no call now; the same call may succeed later.",
+    },
+    Failure {
+        component: "Timeout",
+        codes: &[ErrorCode::Timeout],
+        meaning: "The handler did not end before its deadline. Whether it did its work is unknown.",
+    },
+];
+
+impl Failure {
+    /// The status of its codes, which all have the same.
+    fn status(&self) -> Option<u16> {
+        self.codes.first().map(ErrorCode::http_status)
+    }
+
+    fn response(&self) -> Value {
+        let codes: Vec<_> = self.codes.iter().map(|code| format!("`{}`", code.as_str())).collect();
+        let mut response = problem_response(&format!("{} Code: {}.", self.meaning, codes.join(", ")));
+        if self.codes.contains(&ErrorCode::Unavailable) {
+            response["headers"] = json!({"Retry-After": {
+                "description": "After how many seconds the call may be made again.",
+                "schema": {"type": "integer", "minimum": 0},
+            }});
+        }
+        response
+    }
+}
+
+/// The document of a contract.
+pub(super) fn document(contract: &Contract) -> Value {
+    let mut components = Components::default();
+    components.add(PROBLEM, problem());
+    components.add(LISTING, listing());
+    let mut paths = Map::new();
+    for capability in &contract.capabilities {
+        let path = format!("/capabilities/{}/v{}", capability.name, capability.version);
+        paths.insert(path, json!({"post": operation(capability, &mut components)}));
+    }
+    let listed = json!({"$ref": reference(LISTING)});
+    paths.insert("/capabilities".to_owned(), read("capabilities", "Lists the capabilities of this service.", &listed));
+    paths.insert("/openapi.json".to_owned(), read("openapi", "Gives this document.", &json!({"type": "object"})));
+    let responses: Map<String, Value> =
+        FAILURES.iter().map(|failure| (failure.component.to_owned(), failure.response())).collect();
+    json!({
+        "openapi": "3.1.0",
+        "info": {"title": contract.service, "version": contract.version, "description": contract.description},
+        "servers": [{
+            "url": "http://localhost",
+            "description": format!(
+                "HTTP/1.1 on the Unix socket `<runtime dir>/{}/sockets/api.sock`, for this box only. The host is not \
+                 looked at: `curl --unix-socket <socket> http://localhost/capabilities`.",
+                contract.service,
+            ),
+        }],
+        "paths": paths,
+        "components": {"schemas": components.into_schemas(), "responses": responses},
+    })
+}
+
+fn operation(capability: &CapabilityContract, components: &mut Components) -> Value {
+    let messages = components.add_messages(capability);
+    let mut responses = Map::new();
+    responses.insert("200".to_owned(), json_response("The reply.", &messages.reply));
+    for failure in &FAILURES {
+        if let Some(status) = failure.status() {
+            let reference = format!("#/components/responses/{}", failure.component);
+            responses.insert(status.to_string(), json!({"$ref": reference}));
+        }
+    }
+    let refused = ErrorCode::Service("".into()).http_status();
+    responses.insert(refused.to_string(), problem_response(&refusals(&capability.refusals)));
+
+    let mut operation = json!({
+        "operationId": format!("{}.v{}", capability.name, capability.version),
+        "summary": capability.description.lines().next().unwrap_or_default(),
+        "description": capability.description,
+        "requestBody": {"required": true, "content": {"application/json": {"schema": messages.request}}},
+        "responses": responses,
+    });
+    if let Some(reason) = capability.deprecated {
+        operation["deprecated"] = true.into();
+        operation["description"] = format!("{}\n\nDeprecated: {reason}", capability.description).into();
+    }
+    operation
+}
+
+fn read(operation_id: &str, summary: &str, schema: &Value) -> Value {
+    let response = json_response("As of the start of the service.", schema);
+    json!({"get": {"operationId": operation_id, "summary": summary, "responses": {"200": response}}})
+}
+
+fn json_response(description: &str, schema: &Value) -> Value {
+    json!({"description": description, "content": {"application/json": {"schema": schema}}})
+}
+
+fn problem_response(description: &str) -> Value {
+    let schema = json!({"$ref": reference(PROBLEM)});
+    json!({"description": description, "content": {"application/problem+json": {"schema": schema}}})
+}
+
+fn refusals(codes: &[RefusalCode]) -> String {
+    if codes.is_empty() {
+        return "The service refused. It makes its codes at run time.".to_owned();
+    }
+    let lines: String = codes.iter().map(|code| format!("\n- `{}`: {}", code.code, code.message)).collect();
+    format!("The service refused:\n{lines}")
+}
+
+/// The body of every error: RFC 9457 with the members of this API.
+fn problem() -> Value {
+    json!({
+        "type": "object",
+        "description": "Why a call was not answered with a reply: problem details of RFC 9457.",
+        "properties": {
+            "type": {"type": "string", "format": "uri", "description": "`urn:hecate:error:<code>`."},
+            "status": {"type": "integer", "minimum": 400, "maximum": 599, "description": "The HTTP status."},
+            "detail": {"type": "string", "description": "What happened, for people."},
+            "code": {"type": "string", "description": "What happened, in snake_case."},
+            "details": {"description": "What happened, for machines; its form depends on the code."},
+            "retryable": {"type": "boolean", "description": "Whether the same call may succeed later."},
+            "retry_after_ms": {"type": "integer", "minimum": 0, "description": "After how many milliseconds it may."},
+            "call_id": {"type": "string", "description": "Names the call in the service's log."},
+        },
+        "required": ["type", "status", "detail", "code", "retryable"],
+    })
+}
+
+/// The body of `GET /capabilities`.
+fn listing() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "service": {"type": "string"},
+            "version": {"type": "string"},
+            "capabilities": {"type": "array", "items": {
+                "type": "object",
+                "properties": {
+                    "name": {"type": "string"},
+                    "version": {"type": "integer", "minimum": 1, "maximum": 65535},
+                    "description": {"type": "string"},
+                    "timeout_ms": {"type": "integer", "minimum": 1},
+                    "path": {"type": "string", "description": "Where to post a request."},
+                    "deprecated": {"type": "string", "description": "Why callers should move on, if they should."},
+                },
+                "required": ["name", "version", "description", "timeout_ms", "path"],
+            }},
+        },
+        "required": ["service", "version", "capabilities"],
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,181 @@
+//! The folder of a running service, `<runtime dir>/<name>`, which at most one process owns.
+//!
+//! Ownership is a lock that the kernel drops with its process, so a crash leaves nothing to clean up
+//! and a living owner is never mistaken for a dead one.
+
+use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+use tokio::net::UnixListener;
+
+use crate::config::MAX_SOCKET_PATH;
+
+/// Why a folder or a socket cannot be had.
+#[derive(Debug, Error)]
+pub(crate) enum FolderError {
+    #[error("another process{holder} runs this service: it holds {}; help: stop it, or set HECATE_RUNTIME_DIR for this one", .lock.display())]
+    Taken { lock: PathBuf, holder: String },
+    #[error("{} {what}; help: {help}", .path.display())]
+    Unsafe { path: PathBuf, what: String, help: String },
+    #[error("the socket path {} is {} bytes long, the kernel takes {MAX_SOCKET_PATH}; help: set HECATE_RUNTIME_DIR to a shorter folder", .0.display(), .0.as_os_str().len())]
+    TooLong(PathBuf),
+    #[error("cannot {action} {}", .path.display())]
+    Io { action: &'static str, path: PathBuf, source: io::Error },
+}
+
+impl FolderError {
+    /// The exit code of a process that needs the folder, as in `sysexits.h`.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            FolderError::Taken { .. } => 75,
+            FolderError::Unsafe { .. } => 77,
+            FolderError::TooLong(_) => 78,
+            FolderError::Io { .. } => 73,
+        }
+    }
+}
+
+/// Where the parts of a service's folder are, owned or not.
+#[derive(Debug, Clone)]
+pub(crate) struct ServicePaths {
+    root: PathBuf,
+}
+
+impl ServicePaths {
+    pub(crate) fn new(runtime_dir: &Path, service: &str) -> Self {
+        Self { root: runtime_dir.join(service) }
+    }
+
+    /// The socket of the local API.
+    pub(crate) fn api_socket(&self) -> PathBuf {
+        self.root.join("sockets/api.sock")
+    }
+
+    /// The address of the health listener, for whoever looks for it on this box.
+    pub(crate) fn health_address(&self) -> PathBuf {
+        self.root.join("run/health.addr")
+    }
+
+    fn lock(&self) -> PathBuf {
+        self.root.join("run/lock")
+    }
+}
+
+/// The folder of a service, ours until the process ends.
+#[derive(Debug)]
+pub(crate) struct ServiceFolder {
+    pub(crate) paths: ServicePaths,
+    _lock: File,
+}
+
+impl ServiceFolder {
+    /// Takes the folder, and makes it if it is not there.
+    ///
+    /// # Errors
+    /// When another process owns it, when others could reach into it, or when it cannot be made.
+    pub(crate) fn claim(runtime_dir: &Path, service: &str) -> Result<Self, FolderError> {
+        let paths = ServicePaths::new(runtime_dir, service);
+        if paths.api_socket().as_os_str().len() > MAX_SOCKET_PATH {
+            return Err(FolderError::TooLong(paths.api_socket()));
+        }
+        for folder in [runtime_dir, &paths.root, &paths.root.join("sockets"), &paths.root.join("run")] {
+            make_private(folder)?;
+        }
+        let lock = take_lock(&paths.lock())?;
+        Ok(Self { paths, _lock: lock })
+    }
+
+    /// Listens on the socket of the local API; one that a dead process left is replaced.
+    pub(crate) fn listen(&self) -> Result<UnixListener, FolderError> {
+        bind(&self.paths.api_socket())
+    }
+
+    /// Writes a file of the folder, whole or not at all.
+    pub(crate) fn publish(&self, path: &Path, text: &str) -> Result<(), FolderError> {
+        let temporary = path.with_extension("tmp");
+        let failed = |source| FolderError::Io { action: "write", path: path.to_owned(), source };
+        std::fs::write(&temporary, text).and_then(|()| std::fs::rename(&temporary, path)).map_err(failed)
+    }
+}
+
+/// A socket at a place that an operator chose, with a lock of its own beside it.
+#[derive(Debug)]
+pub(crate) struct OwnedSocket {
+    _lock: File,
+}
+
+impl OwnedSocket {
+    /// Takes the socket at `path`.
+    ///
+    /// # Errors
+    /// When another process owns it, or when it cannot be made.
+    pub(crate) fn claim(path: &Path) -> Result<(Self, UnixListener), FolderError> {
+        let mut lock = path.as_os_str().to_owned();
+        lock.push(".lock");
+        let lock = take_lock(Path::new(&lock))?;
+        let listener = bind(path)?;
+        Ok((Self { _lock: lock }, listener))
+    }
+}
+
+/// Makes a folder that nobody else can enter, or finds that it is one.
+fn make_private(path: &Path) -> Result<(), FolderError> {
+    let io = |action| move |source| FolderError::Io { action, path: path.to_owned(), source };
+    match DirBuilder::new().recursive(true).mode(0o700).create(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(io("make the folder")(error)),
+        _ => {}
+    }
+    let found = std::fs::symlink_metadata(path).map_err(io("look at the folder"))?;
+    let refuse = |what: String, help: String| Err(FolderError::Unsafe { path: path.to_owned(), what, help });
+    if found.is_symlink() {
+        return refuse("is a link".to_owned(), "give the folder itself in HECATE_RUNTIME_DIR".to_owned());
+    }
+    if !found.is_dir() {
+        return refuse("is no folder".to_owned(), "remove it, or set HECATE_RUNTIME_DIR".to_owned());
+    }
+    let ours = rustix::process::geteuid().as_raw();
+    if found.uid() != ours {
+        let what = format!("belongs to user {}, this process runs as {ours}", found.uid());
+        return refuse(what, "set HECATE_RUNTIME_DIR to a folder of its own".to_owned());
+    }
+    if found.mode() & 0o077 != 0 {
+        let what = format!("is open to others (mode {:04o})", found.mode() & 0o7777);
+        return refuse(what, format!("chmod 700 {}", path.display()));
+    }
+    Ok(())
+}
+
+fn take_lock(path: &Path) -> Result<File, FolderError> {
+    let io = |action| move |source| FolderError::Io { action, path: path.to_owned(), source };
+    let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
+    let mut lock = open.map_err(io("open the lock"))?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut pid = String::new();
+            let known = lock.take(20).read_to_string(&mut pid).is_ok() && pid.trim().parse::<u32>().is_ok();
+            let holder = if known { format!(" ({})", pid.trim()) } else { String::new() };
+            return Err(FolderError::Taken { lock: path.to_owned(), holder });
+        }
+        Err(TryLockError::Error(error)) => return Err(io("lock")(error)),
+    }
+    let pid = format!("{}\n", std::process::id());
+    let written = lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| lock.write_all(pid.as_bytes()));
+    written.map_err(io("write the lock"))?;
+    Ok(lock)
+}
+
+/// Only for whoever holds the lock: what is at `path` belongs to a process that is dead.
+fn bind(path: &Path) -> Result<UnixListener, FolderError> {
+    let io = |action| move |source| FolderError::Io { action, path: path.to_owned(), source };
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io("replace the socket")(error)),
+        _ => {}
+    }
+    let listener = UnixListener::bind(path).map_err(io("listen on"))?;
+    std::fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(io("protect the socket"))?;
+    Ok(listener)
+}

@@ -1,0 +1,248 @@
+//! Health over HTTP: for probes, people and the scripts of the ancestors.
+//!
+//! Served from a thread of its own, and only from what the board knows, so it answers however busy
+//! the service is.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Extension, State};
+use axum::response::Response;
+use axum::routing::get;
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::service::Service;
+use hyper::{Request, StatusCode};
+use hyper_util::service::TowerToHyperService;
+use serde_json::{Value, json};
+use thiserror::Error;
+use tokio::net::{TcpListener, UnixListener};
+
+use super::board::{Board, Phase};
+use crate::config::HealthAddress;
+use crate::folder::{FolderError, OwnedSocket};
+use crate::listener::{Connections, Limits, MAX_HEAD};
+
+const LIMITS: Limits = Limits { connections: 256, read_buffer: MAX_HEAD };
+
+/// Why health cannot be served where it was asked for.
+#[derive(Debug, Error)]
+pub(crate) enum HealthError {
+    #[error("health cannot be served at {address}; help: give HECATE_HEALTH_ADDR an address that is free")]
+    Bind { address: SocketAddr, source: std::io::Error },
+    #[error(transparent)]
+    Socket(#[from] FolderError),
+}
+
+impl HealthError {
+    /// The exit code of the process, as in `sysexits.h`.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            HealthError::Bind { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => 77,
+            HealthError::Bind { .. } => 75,
+            HealthError::Socket(error) => error.exit_code(),
+        }
+    }
+}
+
+/// Listeners that are bound and not yet served.
+pub(crate) struct Bound {
+    tcp: Vec<TcpListener>,
+    unix: Option<(OwnedSocket, UnixListener)>,
+    pub(crate) place: Place,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Where health is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Place {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Place::Tcp(address) => write!(f, "http://{address}/health"),
+            Place::Unix(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+/// Binds what was configured.
+///
+/// # Errors
+/// When an address that somebody asked for cannot be had.
+pub(crate) async fn bind(address: &HealthAddress) -> Result<Bound, HealthError> {
+    match address {
+        HealthAddress::Tcp(address) => {
+            let failed = |source| HealthError::Bind { address: *address, source };
+            let listener = TcpListener::bind(address).await.map_err(failed)?;
+            let place = Place::Tcp(listener.local_addr().map_err(failed)?);
+            Ok(Bound { tcp: vec![listener], unix: None, place, warnings: Vec::new() })
+        }
+        HealthAddress::Unix(path) => {
+            let (socket, listener) = OwnedSocket::claim(path)?;
+            Ok(Bound {
+                tcp: Vec::new(),
+                unix: Some((socket, listener)),
+                place: Place::Unix(path.clone()),
+                warnings: Vec::new(),
+            })
+        }
+        HealthAddress::Default(port) => bind_loopback(*port).await,
+    }
+}
+
+/// The port on both families of loopback; a free one where it is taken.
+async fn bind_loopback(port: u16) -> Result<Bound, HealthError> {
+    let mut warnings = Vec::new();
+    let [v4, _] = HealthAddress::loopback(port);
+    let first = match both_families(port, &mut warnings).await {
+        Ok(listeners) => listeners,
+        Err(error) => {
+            warnings.push(format!("health: port {port} is taken ({error}); a free one is used instead"));
+            both_families(0, &mut warnings).await.map_err(|source| HealthError::Bind { address: v4, source })?
+        }
+    };
+    let address = first[0].local_addr().map_err(|source| HealthError::Bind { address: v4, source })?;
+    Ok(Bound { tcp: first, unix: None, place: Place::Tcp(address), warnings })
+}
+
+async fn both_families(port: u16, warnings: &mut Vec<String>) -> std::io::Result<Vec<TcpListener>> {
+    let [v4, _] = HealthAddress::loopback(port);
+    let listener = TcpListener::bind(v4).await?;
+    let [_, v6] = HealthAddress::loopback(listener.local_addr()?.port());
+    match TcpListener::bind(v6).await {
+        Ok(second) => Ok(vec![listener, second]),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => Err(error),
+        Err(error) => {
+            warnings.push(format!("health: there is no IPv6 loopback here ({error}); only {v4} answers"));
+            Ok(vec![listener])
+        }
+    }
+}
+
+impl Bound {
+    /// Serves until it is dropped.
+    pub(crate) async fn serve(self, board: Arc<Board>) {
+        let connections = Connections::new(LIMITS);
+        let mut serving = tokio::task::JoinSet::new();
+        for listener in self.tcp {
+            let answer = answers(&board, |peer: SocketAddr| Detail(peer.ip().to_canonical().is_loopback()));
+            serving.spawn(Arc::clone(&connections).serve(listener, answer));
+        }
+        if let Some((_socket, listener)) = self.unix {
+            // Whoever can open the socket is on this box.
+            Arc::clone(&connections).serve(listener, answers(&board, |_uid: u32| Detail(true))).await;
+        }
+        while serving.join_next().await.is_some() {}
+    }
+}
+
+/// Whether a client may see reasons.
+#[derive(Debug, Clone, Copy)]
+struct Detail(bool);
+
+fn answers<P, D: Fn(P) -> Detail>(
+    board: &Arc<Board>,
+    detail: D,
+) -> impl Fn(P) -> Box<dyn Fn(Request<hyper::body::Incoming>) -> Answering + Send> + use<P, D> {
+    let router = TowerToHyperService::new(router(Arc::clone(board)));
+    move |peer| {
+        let (router, detail) = (router.clone(), detail(peer));
+        Box::new(move |mut request| {
+            request.extensions_mut().insert(detail);
+            let answering = router.call(request);
+            Box::pin(async move {
+                match answering.await {
+                    Ok(response) => response,
+                    Err(never) => match never {},
+                }
+            })
+        })
+    }
+}
+
+type Answering = std::pin::Pin<Box<dyn Future<Output = Response> + Send>>;
+
+fn router(board: Arc<Board>) -> Router {
+    Router::new()
+        .route("/health", get(health))
+        .route("/livez", get(async || respond(StatusCode::OK, &json!({"status": "ok"}))))
+        .route("/readyz", get(readyz))
+        .route("/startupz", get(startupz))
+        .route("/info", get(info))
+        .route("/manifest.json", get(manifest))
+        .fallback(async || {
+            respond(
+                StatusCode::NOT_FOUND,
+                &json!({"error": "try /health, /livez, /readyz, /startupz, /info or /manifest.json"}),
+            )
+        })
+        .with_state(board)
+}
+
+type On = State<Arc<Board>>;
+
+async fn health(State(board): On, Extension(Detail(detail)): Extension<Detail>) -> Response {
+    let report = board.report(detail);
+    let status = if report.status == "ok" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    // A report is text and numbers: it has a JSON form.
+    with_headers(status, Body::from(serde_json::to_vec(&report).unwrap_or_default()))
+}
+
+async fn readyz(State(board): On) -> Response {
+    let status = board.report(false).status;
+    if board.is_ready() {
+        return respond(StatusCode::OK, &json!({"status": status}));
+    }
+    respond(StatusCode::SERVICE_UNAVAILABLE, &json!({"status": status, "in_flight": board.in_flight()}))
+}
+
+async fn startupz(State(board): On) -> Response {
+    let (code, status) = match board.phase() {
+        Phase::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting"),
+        Phase::Running | Phase::Draining => (StatusCode::OK, "started"),
+    };
+    respond(code, &json!({"status": status}))
+}
+
+async fn info(State(board): On) -> Response {
+    let info = board.info();
+    let capabilities: Vec<_> = info.capabilities.iter().map(ToString::to_string).collect();
+    let body = json!({
+        "name": info.name,
+        "version": info.version,
+        "description": info.description,
+        "callback_module": info.callback_module,
+        "hecate_om": env!("CARGO_PKG_VERSION"),
+        "pid": std::process::id(),
+        "started": board.started_at(),
+        "phase": board.report(false).phase(),
+        "capabilities": capabilities,
+    });
+    respond(StatusCode::OK, &body)
+}
+
+async fn manifest(State(board): On) -> Response {
+    with_headers(StatusCode::OK, Body::from(board.info().manifest))
+}
+
+fn respond(status: StatusCode, body: &Value) -> Response {
+    with_headers(status, Body::from(body.to_string()))
+}
+
+fn with_headers(status: StatusCode, body: Body) -> Response {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
+}

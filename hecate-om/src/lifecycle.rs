@@ -1,0 +1,224 @@
+//! From boot to exit: in which order things are taken, and given back.
+//!
+//! Two runtimes: this one, on the thread of the caller, does nothing but boot, health, signals and
+//! drain, so that they work whatever handlers do; the workers run the service.
+
+mod banner;
+mod drain;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use thiserror::Error;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc;
+use tokio::task::{JoinError, JoinHandle};
+
+use crate::config::Config;
+use crate::dispatch::Dispatch;
+use crate::folder::{FolderError, ServiceFolder};
+use crate::health::board::{Board, Phase};
+use crate::health::endpoint::{self, HealthError, Place};
+use crate::health::monitor;
+use crate::local::LocalApi;
+use crate::registry::{self, Duplicate};
+use crate::service::{Blueprint, StartError, Started};
+
+pub(crate) use banner::announce;
+
+/// Somebody wants the service to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// SIGTERM.
+    Terminate,
+    /// SIGINT.
+    Interrupt,
+}
+
+impl Stop {
+    /// The exit code of a process that such a signal ends at once.
+    fn exit_code(self) -> u8 {
+        match self {
+            Stop::Terminate => 128 + 15,
+            Stop::Interrupt => 128 + 2,
+        }
+    }
+}
+
+/// Why a service did not come up.
+#[derive(Debug, Error)]
+pub(crate) enum BootError {
+    #[error("this binary declares the same thing twice:{}", .0.iter().map(|duplicate| format!("\n  {duplicate}")).collect::<String>())]
+    Duplicates(Vec<Duplicate>),
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    #[error(transparent)]
+    Health(#[from] HealthError),
+    #[error("`start` of the service failed: {0}")]
+    Start(StartError),
+    #[error("`start` of the service panicked")]
+    StartPanicked(#[source] JoinError),
+    #[error("the system gives this process no threads or timers")]
+    Runtime(#[source] std::io::Error),
+}
+
+impl BootError {
+    /// The exit code of the process, as in `sysexits.h`.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            BootError::Duplicates(_) | BootError::StartPanicked(_) => 70,
+            BootError::Folder(error) => error.exit_code(),
+            BootError::Health(error) => error.exit_code(),
+            BootError::Start(error) => error.exit_code(),
+            BootError::Runtime(_) => 71,
+        }
+    }
+}
+
+/// What is known of a service that is up.
+pub(crate) struct Ready<'a> {
+    pub(crate) blueprint: Blueprint,
+    pub(crate) health: &'a Place,
+    pub(crate) socket: &'a Path,
+    pub(crate) took: std::time::Duration,
+}
+
+/// Runs a service until somebody stops it; returns the exit code. `ready` is called once it is up.
+///
+/// # Errors
+/// When it does not come up.
+pub(crate) fn run(
+    blueprint: Blueprint,
+    config: &Config,
+    stops: impl FnOnce() -> std::io::Result<mpsc::Receiver<Stop>>,
+    ready: impl FnOnce(&Ready<'_>),
+) -> Result<u8, BootError> {
+    let begun = Instant::now();
+    let control = Builder::new_current_thread().enable_all().build().map_err(BootError::Runtime)?;
+    let workers = Builder::new_multi_thread().enable_all().thread_name("hecate-worker").build();
+    let workers = workers.map_err(BootError::Runtime)?;
+    let code = control.block_on(async {
+        // Before all else: a signal during boot must end it.
+        let stops = stops().map_err(BootError::Runtime)?;
+        let service = Boot { blueprint, config, workers: &workers, stops, begun };
+        service.run(ready).await
+    });
+    // A handler that blocks its thread must not keep the process.
+    workers.shutdown_background();
+    code
+}
+
+/// SIGTERM and SIGINT, as long as the runtime of the caller lives.
+pub(crate) fn signals() -> std::io::Result<mpsc::Receiver<Stop>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let (sender, receiver) = mpsc::channel(2);
+    tokio::spawn(async move {
+        loop {
+            let stop = tokio::select! {
+                Some(()) = terminate.recv() => Stop::Terminate,
+                Some(()) = interrupt.recv() => Stop::Interrupt,
+                else => return,
+            };
+            if sender.send(stop).await.is_err() {
+                return;
+            }
+        }
+    });
+    Ok(receiver)
+}
+
+/// What boot needs.
+struct Boot<'a> {
+    blueprint: Blueprint,
+    config: &'a Config,
+    workers: &'a Runtime,
+    stops: mpsc::Receiver<Stop>,
+    begun: Instant,
+}
+
+/// What a running service holds.
+struct Running<'a> {
+    config: &'a Config,
+    workers: &'a Runtime,
+    folder: ServiceFolder,
+    dispatch: Arc<Dispatch>,
+    board: Arc<Board>,
+    api: Arc<LocalApi>,
+    api_task: JoinHandle<()>,
+    health_task: JoinHandle<()>,
+    service: Arc<Started>,
+}
+
+impl<'a> Boot<'a> {
+    async fn run(mut self, ready: impl FnOnce(&Ready<'_>)) -> Result<u8, BootError> {
+        let info = self.blueprint.info;
+        let duplicates = registry::duplicates_of(info);
+        if !duplicates.is_empty() {
+            return Err(BootError::Duplicates(duplicates));
+        }
+        let folder = ServiceFolder::claim(&self.config.runtime_dir, info.name)?;
+        let dispatch = Dispatch::new(info);
+        let board = Board::new(info, Arc::clone(&dispatch));
+
+        let health = endpoint::bind(&self.config.health).await?;
+        health.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+        let place = health.place.clone();
+        folder.publish(&folder.paths.health_address(), &place.to_string())?;
+        let health_task = tokio::spawn(health.serve(Arc::clone(&board)));
+
+        let listener = {
+            let _workers = self.workers.enter();
+            folder.listen()?
+        };
+        let api = LocalApi::new(self.blueprint, Arc::clone(&dispatch));
+        let api_task = self.workers.spawn(Arc::clone(&api).serve(listener));
+
+        let mut starting = self.workers.spawn((self.blueprint.start)());
+        let mut started = tokio::select! {
+            started = &mut starting => match started {
+                Ok(started) => started.map_err(BootError::Start)?,
+                Err(error) => return Err(BootError::StartPanicked(error)),
+            },
+            Some(_) = self.stops.recv() => {
+                tracing::info!("stopped while starting");
+                starting.abort();
+                return Ok(0);
+            }
+        };
+        let handlers = std::mem::take(&mut started.handlers);
+        let service = Arc::new(started);
+        monitor::check(&service, self.workers.handle(), &board).await;
+        dispatch.open(handlers);
+        board.enter(Phase::Running);
+        let socket = folder.paths.api_socket();
+        ready(&Ready { blueprint: self.blueprint, health: &place, socket: &socket, took: self.begun.elapsed() });
+
+        let watching =
+            tokio::spawn(monitor::watch(Arc::clone(&service), self.workers.handle().clone(), Arc::clone(&board)));
+        let running = Running {
+            config: self.config,
+            workers: self.workers,
+            folder,
+            dispatch,
+            board,
+            api,
+            api_task,
+            health_task,
+            service,
+        };
+        // The sender lives as long as this runtime; if it ever does not, stop in good order.
+        let stop = self.stops.recv().await.unwrap_or(Stop::Terminate);
+        tracing::info!(?stop, "stopping");
+        watching.abort();
+        tokio::select! {
+            code = running.drain() => Ok(code),
+            Some(second) = self.stops.recv() => {
+                tracing::warn!(?second, "stopped again: ending now");
+                Ok(second.exit_code())
+            }
+        }
+    }
+}

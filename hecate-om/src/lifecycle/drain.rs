@@ -1,0 +1,72 @@
+//! The way out: no call that was accepted and ends inside the budget loses its reply.
+
+use std::time::Duration;
+
+use super::Running;
+use crate::health::board::Phase;
+
+/// The parts of the whole budget, in thirtieths: calls, `stop`, and what is still to be written.
+const CALLS: u32 = 20;
+const STOP: u32 = 5;
+const FLUSH: u32 = 2;
+
+/// The exit code when the drain was cut short: try again.
+const CUT_SHORT: u8 = 75;
+
+impl Running<'_> {
+    /// Ends everything in order; returns the exit code.
+    pub(super) async fn drain(self) -> u8 {
+        let part = |thirtieths: u32| self.config.stop_timeout * thirtieths / 30;
+        self.board.enter(Phase::Draining);
+        self.dispatch.drain();
+        let calls_ended = self.calls_end(part(CALLS)).await;
+        let stopped = self.stop(part(STOP)).await;
+
+        // What was answered is written before the socket goes; calls that come now find nobody.
+        self.api_task.abort();
+        remove(&self.folder.paths.api_socket());
+        let flushed = tokio::time::timeout(part(FLUSH), self.api.retire()).await.is_ok();
+        if !flushed {
+            tracing::warn!("a client did not read its reply in time");
+        }
+        remove(&self.folder.paths.health_address());
+        self.health_task.abort();
+        tracing::info!(clean = calls_ended && stopped, "stopped");
+        if calls_ended && stopped { 0 } else { CUT_SHORT }
+    }
+
+    async fn calls_end(&self, limit: Duration) -> bool {
+        let ended = tokio::time::timeout(limit, self.dispatch.drained()).await.is_ok();
+        if !ended {
+            for (capability, calls) in self.dispatch.running() {
+                tracing::error!(%capability, calls, "calls abandoned at the end of the drain budget");
+            }
+        }
+        ended
+    }
+
+    async fn stop(&self, limit: Duration) -> bool {
+        let service = std::sync::Arc::clone(&self.service);
+        let stopping = self.workers.spawn(async move { (service.stop)().await });
+        match tokio::time::timeout(limit, stopping).await {
+            Ok(Ok(())) => true,
+            Ok(Err(error)) => {
+                tracing::error!(%error, "`stop` of the service panicked");
+                false
+            }
+            Err(_) => {
+                tracing::error!(?limit, "`stop` of the service did not end in time");
+                false
+            }
+        }
+    }
+}
+
+/// Removes a file that tells where the service was; one that is gone already is fine.
+fn remove(path: &std::path::Path) {
+    if let Err(error) = std::fs::remove_file(path)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        tracing::warn!(path = %path.display(), %error, "not removed");
+    }
+}

@@ -1,0 +1,175 @@
+//! The local API: capabilities over HTTP on a Unix socket, for this box.
+//!
+//! Calls go from hyper straight to the frozen table of [`Dispatch`]; axum's router answers everything
+//! else.
+
+mod problem;
+
+pub(crate) use problem::Problem;
+
+use std::sync::{Arc, OnceLock};
+
+use axum::Router;
+use axum::routing::{get, post};
+use bytes::{Bytes, BytesMut};
+use http_body_util::{BodyExt, Either, Full};
+use hyper::body::{Body, Incoming};
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::service::Service;
+use hyper::{Method, Request, Response};
+use hyper_util::service::TowerToHyperService;
+use serde_json::json;
+use tokio::net::UnixListener;
+
+use crate::capability::{Caller, CapabilityError, CapabilityInfo, ErrorCode, Input, Output, Via};
+use crate::contract::Contract;
+use crate::dispatch::{self, Admitted, Dispatch, MAX_REQUEST, Origin};
+use crate::listener::{Connections, Limits};
+use crate::service::{Blueprint, ServiceInfo};
+
+/// More connections than a box has callers; the file descriptors of the process end before.
+const LIMITS: Limits = Limits { connections: 16_384, read_buffer: 64 * 1024 };
+
+type Answer = Response<Either<Full<Bytes>, axum::body::Body>>;
+
+/// What answers on the socket.
+pub(crate) struct LocalApi {
+    dispatch: Arc<Dispatch>,
+    fallback: TowerToHyperService<Router>,
+    connections: Arc<Connections>,
+    /// Who may call: the user of this process, and root.
+    owner: u32,
+}
+
+impl LocalApi {
+    pub(crate) fn new(blueprint: Blueprint, dispatch: Arc<Dispatch>) -> Arc<Self> {
+        Arc::new(Self {
+            dispatch,
+            fallback: TowerToHyperService::new(fallback(blueprint)),
+            connections: Connections::new(LIMITS),
+            owner: rustix::process::geteuid().as_raw(),
+        })
+    }
+
+    /// Answers until it is dropped.
+    pub(crate) async fn serve(self: Arc<Self>, listener: UnixListener) {
+        let connections = Arc::clone(&self.connections);
+        let answer = move |uid| {
+            let api = Arc::clone(&self);
+            move |request| Arc::clone(&api).answer(uid, request)
+        };
+        connections.serve(listener, answer).await;
+    }
+
+    /// Lets open connections have their replies, then closes them.
+    pub(crate) async fn retire(&self) {
+        self.connections.retire().await;
+    }
+
+    async fn answer(self: Arc<Self>, uid: u32, request: Request<Incoming>) -> Answer {
+        if uid != self.owner && uid != 0 {
+            let message = format!("user {uid} may not call this service; it runs as user {}", self.owner);
+            return problem::of(&CapabilityError::new(ErrorCode::Unauthorized, message), None);
+        }
+        let slot = match address(&request) {
+            Address::Capability { name, version } => self.dispatch.find(name, version),
+            Address::Elsewhere => return self.elsewhere(request).await,
+        };
+        match slot.and_then(|slot| self.dispatch.admit(slot)) {
+            Ok(admitted) => self.call(uid, admitted, request.into_body()).await,
+            Err(error) => problem::of(&error, None),
+        }
+    }
+
+    async fn call(&self, uid: u32, admitted: Admitted, body: Incoming) -> Answer {
+        let id = admitted.id;
+        let read = tokio::time::timeout_at(admitted.deadline(), read(body)).await;
+        let body = match read {
+            Ok(Ok(body)) => body,
+            Ok(Err(error)) => return problem::of(&error, Some(id)),
+            Err(_) => return problem::of(&self.dispatch.timed_out(&admitted), Some(id)),
+        };
+        let origin = Origin { caller: Caller::Local { uid }, via: Via::Box };
+        match self.dispatch.answer(admitted, origin, Input::Json(body)).await {
+            Ok(Output::Json(reply)) => json_response(reply).map(Either::Left),
+            Err(error) => problem::of(&error, Some(id)),
+        }
+    }
+
+    async fn elsewhere(&self, request: Request<Incoming>) -> Answer {
+        match self.fallback.call(request).await {
+            Ok(response) => response.map(Either::Right),
+            Err(never) => match never {},
+        }
+    }
+}
+
+enum Address<'a> {
+    Capability { name: &'a str, version: u16 },
+    Elsewhere,
+}
+
+/// `POST /capabilities/{name}/v{version}`; names need no escapes, so there are none to undo.
+fn address(request: &Request<Incoming>) -> Address<'_> {
+    let path = request.uri().path().strip_prefix("/capabilities/").and_then(|rest| rest.split_once("/v"));
+    match path.and_then(|(name, version)| Some((name, version.parse().ok()?))) {
+        Some((name, version)) if request.method() == Method::POST => Address::Capability { name, version },
+        _ => Address::Elsewhere,
+    }
+}
+
+/// Reads a body that is not larger than a capability takes; one that says that it is, is not read.
+async fn read(mut body: Incoming) -> Result<Bytes, CapabilityError> {
+    if body.size_hint().lower() > MAX_REQUEST as u64 {
+        return Err(dispatch::too_large());
+    }
+    let broken = |error: hyper::Error| CapabilityError::invalid_request(format!("the body ended early: {error}"));
+    let mut whole = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
+        if whole.len() + data.len() > MAX_REQUEST {
+            return Err(dispatch::too_large());
+        }
+        if whole.is_empty() && body.is_end_stream() {
+            return Ok(data);
+        }
+        whole.extend_from_slice(&data);
+    }
+    Ok(whole.freeze())
+}
+
+fn json_response(body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// What the socket answers besides calls.
+fn fallback(blueprint: Blueprint) -> Router {
+    let listing = Bytes::from(listing(blueprint.info).to_string());
+    let openapi: Arc<OnceLock<Bytes>> = Arc::default();
+    let make_openapi = move || Contract::of(blueprint).openapi().to_string().into();
+    Router::new()
+        .route("/capabilities", get(async move || json_response(listing.clone())))
+        .route("/openapi.json", get(async move || json_response(openapi.get_or_init(make_openapi).clone())))
+        .route("/capabilities/{name}/{version}", post(async || problem::malformed_address()))
+        .fallback(async || problem::nothing_here())
+}
+
+fn listing(info: &ServiceInfo) -> serde_json::Value {
+    let entry = |capability: &CapabilityInfo| {
+        let mut entry = json!({
+            "name": capability.name,
+            "version": capability.version,
+            "description": capability.description,
+            "timeout_ms": capability.timeout.as_millis(),
+            "path": format!("/capabilities/{}/v{}", capability.name, capability.version),
+        });
+        if let Some(why) = capability.deprecated {
+            entry["deprecated"] = why.into();
+        }
+        entry
+    };
+    let capabilities: Vec<_> = info.capabilities.iter().map(entry).collect();
+    json!({"service": info.name, "version": info.version, "capabilities": capabilities})
+}

@@ -1,0 +1,100 @@
+//! Errors as RFC 9457 problems.
+
+use axum::response::IntoResponse;
+use bytes::Bytes;
+use http_body_util::{Either, Full};
+use hyper::Response;
+use hyper::StatusCode;
+use hyper::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::Answer;
+use crate::capability::{CallId, CapabilityError, ErrorCode};
+
+/// The body of an error.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Problem {
+    #[serde(rename = "type")]
+    kind: String,
+    status: u16,
+    detail: String,
+    pub(crate) code: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<Value>,
+    #[serde(default)]
+    retryable: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    call_id: Option<String>,
+}
+
+impl Problem {
+    fn new(error: &CapabilityError, call: Option<CallId>) -> Self {
+        Self {
+            kind: format!("urn:hecate:error:{}", error.code()),
+            status: error.kind().http_status(),
+            detail: error.message().to_owned(),
+            code: error.code().to_owned(),
+            details: error.details().cloned(),
+            retryable: error.is_retryable(),
+            retry_after_ms: error.retry_after().and_then(|after| u64::try_from(after.as_millis()).ok()),
+            call_id: call.map(|call| call.to_string()),
+        }
+    }
+
+    /// The error as its caller sees it.
+    pub(crate) fn into_error(self) -> CapabilityError {
+        let mut error = CapabilityError::new(ErrorCode::from_wire(self.code), self.detail);
+        if let Some(details) = self.details {
+            error = error.with_details(details);
+        }
+        if self.retryable {
+            error = error.retryable(self.retry_after_ms.map(std::time::Duration::from_millis));
+        }
+        error
+    }
+}
+
+/// The answer for an error.
+pub(super) fn of(error: &CapabilityError, call: Option<CallId>) -> Answer {
+    let after = error.retry_after().map(|after| after.as_secs_f64().ceil());
+    let mut response = respond(&Problem::new(error, call));
+    if let Some(after) = after.and_then(|after| HeaderValue::from_str(&after.to_string()).ok()) {
+        response.headers_mut().insert(RETRY_AFTER, after);
+    }
+    response.map(Either::Left)
+}
+
+fn respond(problem: &Problem) -> Response<Full<Bytes>> {
+    // A problem is text and numbers: it has a JSON form.
+    let body = serde_json::to_vec(problem).unwrap_or_default();
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    response
+}
+
+/// The answer for an address that looks like a capability's and is none.
+pub(super) fn malformed_address() -> impl IntoResponse {
+    let message = "a capability is called at /capabilities/{name}/v{version}; GET /capabilities lists what is here";
+    respond(&Problem::new(&CapabilityError::new(ErrorCode::UnknownCapability, message), None))
+        .map(axum::body::Body::new)
+}
+
+/// The answer for any other address.
+pub(super) fn nothing_here() -> impl IntoResponse {
+    let problem = Problem {
+        kind: "about:blank".to_owned(),
+        status: 404,
+        detail: "nothing is here; try GET /capabilities, GET /openapi.json or POST /capabilities/{name}/v{version}"
+            .to_owned(),
+        code: "not_found".to_owned(),
+        details: None,
+        retryable: false,
+        retry_after_ms: None,
+        call_id: None,
+    };
+    respond(&problem).map(axum::body::Body::new)
+}

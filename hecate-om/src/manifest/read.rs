@@ -1,0 +1,131 @@
+//! What stands where in `hecate.manifest/1`, and the rules that span several values.
+//!
+//! All fields are read before any of them is needed, so that one wrong field hides no other.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use super::node::{Fields, Node};
+use super::{Capability, Identity, Manifest, Ports, rules};
+
+pub(super) fn manifest(document: Node<'_>) -> Option<Manifest> {
+    document.object(|fields| {
+        let schema = fields
+            .get("schema")
+            .text_where("`hecate.manifest/1`, the schema that this version reads", |schema| schema == rules::SCHEMA);
+        let name = fields.get("name").text(&rules::NAME);
+        let display_name = fields.get("display_name").any_text();
+        let version = fields.get("version").text(&rules::VERSION);
+        let description = fields.get("description").text(&rules::DESCRIPTION);
+        let service_type = fields.get("service_type").word("`container_daemon`");
+        let tenancy = fields.get("tenancy").text(&rules::SNAKE);
+        let runs_on = fields.get("runs_on").text(&rules::SNAKE);
+        let callback_module = fields.get("callback_module").text(&rules::CALLBACK_MODULE);
+        let image = fields.get("image").optional(Node::any_text);
+        let repository = fields.get("repository").optional(Node::any_text);
+        let license = fields.get("license").optional(Node::any_text);
+        let depends_on = fields.get("depends_on").list(|item| item.any_text());
+        let scope = fields.get("scope").text(&rules::SNAKE);
+        let mut declared = Declared::new();
+        let capabilities = fields.get("capabilities").list(|item| capability(item, scope.as_deref(), &mut declared));
+        let identity = identity(fields.get("identity"));
+        let ports = ports(fields.get("ports"));
+        let min_om_version = fields.get("min_om_version").text(&rules::VERSION);
+
+        Some(Manifest {
+            schema: schema?,
+            name: name?,
+            display_name: display_name?,
+            version: version?,
+            description: description?,
+            service_type: service_type?,
+            tenancy: tenancy?,
+            runs_on: runs_on?,
+            callback_module: callback_module?,
+            image: image?,
+            repository: repository?,
+            license: license?,
+            depends_on: depends_on?,
+            scope: scope?,
+            capabilities: capabilities?,
+            identity: identity?,
+            ports: ports?,
+            min_om_version: min_om_version?,
+        })
+    })
+}
+
+/// Each name and version, with the place that declared it first.
+type Declared = HashMap<(String, u16), String>;
+
+fn capability(node: Node<'_>, scope: Option<&str>, declared: &mut Declared) -> Option<Capability> {
+    node.object(|fields| {
+        let name = fields.get("name").text(&rules::CAPABILITY_NAME);
+        let version = fields.get("version").number(&rules::CAPABILITY_VERSION);
+        let description = fields.get("description").any_text();
+        let kind = fields.get("kind").word("`unary`");
+        let timeout_ms = fields.get("timeout_ms").number(&rules::TIMEOUT_MS);
+        let deprecated = fields.get("deprecated").optional(Node::any_text);
+
+        if let Some(name) = &name {
+            check_scope(fields, name, scope);
+            check_last_part(fields, name);
+            if let Some(version) = version {
+                check_unique(fields, name, version, declared);
+            }
+        }
+
+        Some(Capability {
+            name: name?,
+            version: version?,
+            description: description?,
+            kind: kind?,
+            timeout_ms: timeout_ms?,
+            deprecated: deprecated?,
+        })
+    })
+}
+
+fn check_scope(fields: &mut Fields<'_>, name: &str, scope: Option<&str>) {
+    if let (Some((first, rest)), Some(scope)) = (name.split_once('.'), scope)
+        && first != scope
+    {
+        let problem = format!("found `{name}`, which is outside the scope `{scope}`; write `{scope}.{rest}`");
+        fields.report_at("name", problem);
+    }
+}
+
+fn check_last_part(fields: &mut Fields<'_>, name: &str) {
+    if let Some(last) = rules::reserved_last_part(name) {
+        let problem = format!("found `{name}`; write another last part, since `{last}` is reserved");
+        fields.report_at("name", problem);
+    }
+}
+
+fn check_unique(fields: &mut Fields<'_>, name: &str, version: u16, declared: &mut Declared) {
+    match declared.entry((name.to_owned(), version)) {
+        Entry::Occupied(first) => fields.report(format!(
+            "found `{name}` version {version}, as in `{}`; write another name or version",
+            first.get()
+        )),
+        Entry::Vacant(vacant) => _ = vacant.insert(fields.place().to_string()),
+    }
+}
+
+fn identity(node: Node<'_>) -> Option<Identity> {
+    node.object(|fields| {
+        let scope = fields.get("scope").text(&rules::SNAKE);
+        let actions = fields.get("actions").list(|item| item.any_text());
+        let resources = fields.get("resources").list(|item| item.any_text());
+        let ttl_days = fields.get("ttl_days").number(&rules::TTL_DAYS);
+
+        Some(Identity { scope: scope?, actions: actions?, resources: resources?, ttl_days: ttl_days? })
+    })
+}
+
+fn ports(node: Node<'_>) -> Option<Ports> {
+    node.object(|fields| {
+        let health = fields.get("health").number(&rules::PORT);
+        Some(Ports { health: health? })
+    })
+}

@@ -1,0 +1,344 @@
+use serde_json::{Value, json};
+
+use super::{Capability, Identity, Kind, Manifest, ManifestErrors, Ports, ServiceType};
+
+const ECHO: &str = r#"{
+  "schema": "hecate.manifest/1",
+  "name": "hecate-echo",
+  "display_name": "Hecate Echo",
+  "version": "0.1.0",
+  "description": "Says it again.",
+  "service_type": "container_daemon",
+  "tenancy": "realm",
+  "runs_on": "infrastructure_node",
+  "callback_module": "hecate_echo::Echo",
+  "license": "Apache-2.0",
+  "depends_on": [],
+  "scope": "echo",
+  "capabilities": [
+    {
+      "name": "echo.say",
+      "version": 1,
+      "description": "Says it again.",
+      "kind": "unary",
+      "timeout_ms": 30000
+    },
+    {
+      "name": "echo.say",
+      "version": 2,
+      "description": "Says it again, louder.",
+      "kind": "unary",
+      "timeout_ms": 600000,
+      "deprecated": "too loud"
+    }
+  ],
+  "identity": {
+    "scope": "echo",
+    "actions": [
+      "answer:echo.say@1",
+      "answer:echo.say@2"
+    ],
+    "resources": [
+      "echo/*"
+    ],
+    "ttl_days": 30
+  },
+  "ports": {
+    "health": 8470
+  },
+  "min_om_version": "0.1.0"
+}
+"#;
+
+fn echo() -> Manifest {
+    let say = |version, timeout_ms, description: &str, deprecated: Option<&str>| Capability {
+        name: "echo.say".into(),
+        version,
+        description: description.into(),
+        kind: Kind::Unary,
+        timeout_ms,
+        deprecated: deprecated.map(Into::into),
+    };
+    Manifest {
+        schema: "hecate.manifest/1".into(),
+        name: "hecate-echo".into(),
+        display_name: "Hecate Echo".into(),
+        version: "0.1.0".into(),
+        description: "Says it again.".into(),
+        service_type: ServiceType::ContainerDaemon,
+        tenancy: "realm".into(),
+        runs_on: "infrastructure_node".into(),
+        callback_module: "hecate_echo::Echo".into(),
+        image: None,
+        repository: None,
+        license: Some("Apache-2.0".into()),
+        depends_on: vec![],
+        scope: "echo".into(),
+        capabilities: vec![
+            say(1, 30_000, "Says it again.", None),
+            say(2, 600_000, "Says it again, louder.", Some("too loud")),
+        ],
+        identity: Identity {
+            scope: "echo".into(),
+            actions: vec!["answer:echo.say@1".into(), "answer:echo.say@2".into()],
+            resources: vec!["echo/*".into()],
+            ttl_days: 30,
+        },
+        ports: Ports { health: 8470 },
+        min_om_version: "0.1.0".into(),
+    }
+}
+
+/// `ECHO` with the value at a JSON pointer replaced or added.
+fn echo_with(changes: &[(&str, Value)]) -> String {
+    let mut document: Value = serde_json::from_str(ECHO).unwrap();
+    for (pointer, value) in changes {
+        let (parent, name) = pointer.rsplit_once('/').unwrap();
+        match document.pointer_mut(parent).unwrap() {
+            Value::Object(fields) => _ = fields.insert(name.to_owned(), value.clone()),
+            Value::Array(items) => items[name.parse::<usize>().unwrap()] = value.clone(),
+            other => panic!("{pointer} is inside {other}"),
+        }
+    }
+    document.to_string()
+}
+
+fn errors_of(text: &str) -> ManifestErrors {
+    Manifest::parse(text).unwrap_err()
+}
+
+#[test]
+fn reads_every_field() {
+    assert_eq!(Manifest::parse(ECHO), Ok(echo()));
+    assert_eq!(Manifest::parse_strict(ECHO), Ok(echo()));
+}
+
+#[test]
+fn writes_what_it_read_byte_for_byte() {
+    assert_eq!(echo().to_json(), ECHO);
+}
+
+#[test]
+fn deserializes_what_it_serializes() {
+    assert_eq!(serde_json::from_str::<Manifest>(ECHO).unwrap(), echo());
+}
+
+#[test]
+fn null_is_an_absent_option() {
+    let text = echo_with(&[("/image", json!(null)), ("/capabilities/0/deprecated", json!(null))]);
+    assert_eq!(Manifest::parse_strict(&text), Ok(echo()));
+}
+
+#[test]
+fn reports_every_error_at_once() {
+    let text = echo_with(&[
+        ("/schema", json!("hecate.manifest/2")),
+        ("/name", json!("Hecate_Echo")),
+        ("/display_name", json!(1)),
+        ("/version", json!("1.0")),
+        ("/description", json!(" ")),
+        ("/service_type", json!("beam_daemon")),
+        ("/tenancy", json!("per-user")),
+        ("/runs_on", json!("")),
+        ("/callback_module", json!("Echo")),
+        ("/image", json!(false)),
+        ("/depends_on", json!("hecate-rag")),
+        ("/capabilities/0/name", json!("say")),
+        ("/capabilities/0/version", json!(0)),
+        ("/capabilities/0/kind", json!("bidi")),
+        ("/capabilities/1/timeout_ms", json!(600_001)),
+        ("/identity/actions/1", json!({})),
+        ("/identity/ttl_days", json!(366)),
+        ("/ports", json!({})),
+        ("/min_om_version", json!(null)),
+    ]);
+    assert_eq!(
+        errors_of(&text).to_string(),
+        r#"schema: found `"hecate.manifest/2"`; write `hecate.manifest/1`, the schema that this version reads
+name: found `"Hecate_Echo"`; write kebab-case of at most 40 bytes, such as `hecate-echo`
+display_name: found `1`; write a string
+version: found `"1.0"`; write a SemVer version, such as `0.1.0`
+description: found `" "`; write a sentence that says what the service is for
+service_type: found `"beam_daemon"`; write `container_daemon`
+tenancy: found `"per-user"`; write lower snake case (`[a-z][a-z0-9_]*`)
+runs_on: found `""`; write lower snake case (`[a-z][a-z0-9_]*`)
+callback_module: found `"Echo"`; write `<crate>::<type>`, such as `hecate_echo::Echo`
+image: found `false`; write a string
+depends_on: found `"hecate-rag"`; write an array, `[]` if there is nothing to list
+capabilities[0].name: found `"say"`; write two or more lower snake case parts joined by dots, at most 128 bytes, such as `echo.say`
+capabilities[0].version: found `0`; write a whole number from 1 to 65535
+capabilities[0].kind: found `"bidi"`; write `unary`
+capabilities[1].timeout_ms: found `600001`; write a whole number of milliseconds from 1 to 600000
+identity.actions[1]: found an object; write a string
+identity.ttl_days: found `366`; write a whole number of days from 1 to 365
+ports.health: missing; write a port from 1 to 65535
+min_om_version: found `null`; write a SemVer version, such as `0.1.0`"#
+    );
+}
+
+#[test]
+fn every_required_field_is_missed() {
+    let missed = |text: &str| -> Vec<String> {
+        let errors = errors_of(text);
+        assert!(errors.iter().all(|error| error.problem().starts_with("missing; write ")));
+        errors.iter().map(|error| error.path().to_owned()).collect()
+    };
+    assert_eq!(
+        missed("{}").join(" "),
+        "schema name display_name version description service_type tenancy runs_on \
+         callback_module depends_on scope capabilities identity ports min_om_version"
+    );
+    assert_eq!(
+        missed(&echo_with(&[("/identity", json!({})), ("/capabilities/0", json!({}))])).join(" "),
+        "capabilities[0].name capabilities[0].version capabilities[0].description \
+         capabilities[0].kind capabilities[0].timeout_ms identity.scope identity.actions \
+         identity.resources identity.ttl_days"
+    );
+}
+
+#[test]
+fn a_number_holds_at_its_bounds_only() {
+    for (pointer, least, most) in [
+        ("/capabilities/0/version", 1_u64, 65_535_u64),
+        ("/capabilities/0/timeout_ms", 1, 600_000),
+        ("/identity/ttl_days", 1, 365),
+        ("/ports/health", 1, 65_535),
+    ] {
+        let read = |number: Value| {
+            // Away from version 2, which is taken.
+            let other = ("/capabilities/1/name", json!("echo.shout"));
+            Manifest::parse(&echo_with(&[other, (pointer, number)]))
+        };
+        for number in [least, most] {
+            assert!(read(json!(number)).is_ok(), "{pointer} = {number}");
+        }
+        for number in [json!(least - 1), json!(most + 1), json!(-1), json!(1.5), json!(u64::MAX)] {
+            let errors = read(number).unwrap_err();
+            assert_eq!(errors.iter().count(), 1, "{pointer}: {errors}");
+        }
+    }
+}
+
+#[test]
+fn a_capability_lies_in_the_scope() {
+    let text = echo_with(&[("/capabilities/1/name", json!("rag.query.deep"))]);
+    assert_eq!(
+        errors_of(&text).to_string(),
+        "capabilities[1].name: found `rag.query.deep`, which is outside the scope `echo`; \
+         write `echo.query.deep`"
+    );
+}
+
+#[test]
+fn a_capability_leaves_the_reserved_names_alone() {
+    for last in ["info", "describe", "get_limits", "set_limits"] {
+        let name = format!("echo.{last}");
+        let text = echo_with(&[("/capabilities/0/name", json!(name))]);
+        assert_eq!(
+            errors_of(&text).to_string(),
+            format!(
+                "capabilities[0].name: found `{name}`; write another last part, \
+                 since `{last}` is reserved"
+            )
+        );
+    }
+}
+
+#[test]
+fn a_capability_stands_once_whatever_else_is_wrong_with_it() {
+    let text = echo_with(&[("/capabilities/1/version", json!(1)), ("/capabilities/0/timeout_ms", json!(0))]);
+    assert_eq!(
+        errors_of(&text).to_string(),
+        "capabilities[0].timeout_ms: found `0`; \
+         write a whole number of milliseconds from 1 to 600000\n\
+         capabilities[1]: found `echo.say` version 1, as in `capabilities[0]`; \
+         write another name or version"
+    );
+}
+
+#[test]
+fn unknown_fields_pass() {
+    let text = echo_with(&[("/uses", json!([])), ("/capabilities/0/access", json!("open"))]);
+    assert_eq!(Manifest::parse(&text), Ok(echo()));
+}
+
+#[test]
+fn strict_reading_names_the_known_field() {
+    let text = echo_with(&[
+        ("/licence", json!("MIT")),
+        ("/capabilities/0/timeout", json!(1)),
+        ("/identity/scopes", json!([])),
+        ("/ports/metrics", json!(9000)),
+    ]);
+    assert_eq!(
+        Manifest::parse_strict(&text).unwrap_err().to_string(),
+        "capabilities[0].timeout: unknown field; write `timeout_ms`\n\
+         identity.scopes: unknown field; write `scope`\n\
+         ports.metrics: unknown field; remove it, known here is `health`\n\
+         licence: unknown field; write `license`"
+    );
+}
+
+#[test]
+fn a_field_that_stands_twice_is_an_error() {
+    let text = ECHO.replace(r#""version": 2,"#, r#""version": 2, "version": 3,"#);
+    assert_eq!(errors_of(&text).to_string(), "capabilities[1].version: found more than once; write it once");
+}
+
+#[test]
+fn every_truncation_is_one_error_with_line_and_column() {
+    let document = ECHO.trim_end();
+    for (end, _) in document.char_indices() {
+        let errors = errors_of(&document[..end]);
+        let line = errors.to_string();
+        assert_eq!(errors.iter().count(), 1, "{line}");
+        assert!(line.starts_with("not JSON: ") && line.contains(" at line "), "{line}");
+    }
+}
+
+#[test]
+fn a_value_of_any_wrong_type_is_an_error_at_its_place() {
+    let wrong = [json!(null), json!(true), json!(1e300), json!("\n"), json!([[]]), json!({"": 0})];
+    let document: Value = serde_json::from_str(ECHO).unwrap();
+    for value in &wrong {
+        assert!(Manifest::parse_strict(&value.to_string()).is_err(), "{value}");
+        for (name, right) in document.as_object().unwrap() {
+            let is_free_text = matches!(name.as_str(), "display_name" | "license");
+            let holds = match value {
+                Value::Null => name == "license",
+                Value::String(_) => is_free_text,
+                _ => false,
+            };
+            let read = Manifest::parse_strict(&echo_with(&[(&format!("/{name}"), value.clone())]));
+            assert_eq!(read.is_ok(), holds, "{name}: {right} became {value}");
+            if let Err(errors) = read {
+                assert!(errors.iter().all(|error| error.path().starts_with(name.as_str())));
+            }
+        }
+    }
+}
+
+#[test]
+fn hostile_sizes_end_in_a_short_report() {
+    let many_errors = format!(r#"{{"depends_on": [{}0]}}"#, "0,".repeat(500_000));
+    let long_key = format!(r#"{{"{0}": {{"a": 1, "a": 2}}}}"#, "k\\n".repeat(300_000));
+    let long_value = format!(r#"{{"name": "{}"}}"#, "\\u001b".repeat(150_000));
+    for text in [many_errors, long_key, long_value] {
+        let report = Manifest::parse_strict(&text).unwrap_err().to_string();
+        assert!(report.len() < 100_000);
+    }
+}
+
+#[test]
+fn the_json_schema_states_the_rules() {
+    let schema = Manifest::json_schema();
+    let at = |pointer: &str| schema.pointer(pointer).unwrap_or(&Value::Null).clone();
+    assert_eq!(at("/$schema"), "https://json-schema.org/draft/2020-12/schema");
+    assert_eq!(at("/properties/schema/const"), "hecate.manifest/1");
+    assert_eq!(at("/properties/name/maxLength"), 40);
+    assert_eq!(at("/$defs/Capability/properties/timeout_ms/maximum"), 600_000);
+    assert_eq!(at("/$defs/Capability/properties/version/minimum"), 1);
+    assert_eq!(at("/$defs/Identity/properties/ttl_days/maximum"), 365);
+    assert_eq!(at("/$defs/Ports/properties/health/minimum"), 1);
+    assert_eq!(at("/required").as_array().map(Vec::len), Some(15));
+}

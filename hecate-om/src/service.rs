@@ -1,0 +1,219 @@
+//! The contract of a service: what `#[hecate_service]` generates, and the types of its six callbacks.
+
+use std::error::Error;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::capability::{Bound, CapabilityInfo, HandlerContract, Handlers};
+use crate::context::Context;
+use crate::health::Health;
+
+/// A service: `#[hecate_service]` implements this, nobody else should.
+///
+/// The methods bear other names than the callbacks (`start`, `stop`, `health`), so that an
+/// implementation can never call itself by mistake.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a Hecate service",
+    label = "this type has no service block",
+    note = "help: write `#[hecate_service(name = \"hecate-...\")]` above its `impl` block"
+)]
+pub trait Service: Send + Sync + Sized + 'static {
+    /// What is known of the service at compile time.
+    #[doc(hidden)]
+    const INFO: &'static ServiceInfo;
+
+    #[doc(hidden)]
+    fn describe_handlers(handlers: &mut Handlers<Self>);
+
+    /// Calls `start`.
+    #[doc(hidden)]
+    fn boot(context: Context<Self>) -> impl Future<Output = Result<Self, StartError>> + Send;
+
+    /// Calls `stop`.
+    #[doc(hidden)]
+    fn shut_down(&self) -> impl Future<Output = ()> + Send;
+
+    /// Calls `health`.
+    #[doc(hidden)]
+    fn probe(&self) -> impl Future<Output = Health> + Send;
+
+    /// Names the manifest of the service in the binary that runs it.
+    #[doc(hidden)]
+    fn mark_as_run();
+}
+
+/// What is known of a service at compile time.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct ServiceInfo {
+    /// The kebab-case name, `hecate-greeter`.
+    pub name: &'static str,
+    /// The SemVer version.
+    pub version: &'static str,
+    /// What it does, in one line.
+    pub description: &'static str,
+    /// The type that implements it, `<crate>::<type>`.
+    pub callback_module: &'static str,
+    /// Where its block stands, `<file>:<line>`.
+    pub declared_at: &'static str,
+    /// What it offers.
+    pub capabilities: &'static [CapabilityInfo],
+    /// What its identity asks of the realm.
+    pub identity: IdentitySpec,
+    /// The port of its health listener where nothing else is configured.
+    pub health_port: u16,
+    /// Its `manifest.json`, byte for byte.
+    pub manifest: &'static str,
+}
+
+impl ServiceInfo {
+    #[doc(hidden)]
+    #[allow(clippy::too_many_arguments)]
+    pub const fn new(
+        name: &'static str,
+        version: &'static str,
+        description: &'static str,
+        callback_module: &'static str,
+        declared_at: &'static str,
+        capabilities: &'static [CapabilityInfo],
+        identity: IdentitySpec,
+        health_port: u16,
+        manifest: &'static str,
+    ) -> Self {
+        Self { name, version, description, callback_module, declared_at, capabilities, identity, health_port, manifest }
+    }
+}
+
+/// What a service asks of its realm: the UCAN that its identity needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct IdentitySpec {
+    /// The scope of everything it does.
+    pub scope: &'static str,
+    /// What it does, `answer:<name>@<version>`.
+    pub actions: &'static [&'static str],
+    /// What it does that to.
+    pub resources: &'static [&'static str],
+    /// How long the permission should last, in days, 1 to 365.
+    pub ttl_days: u16,
+}
+
+impl IdentitySpec {
+    #[doc(hidden)]
+    pub const fn new(
+        scope: &'static str,
+        actions: &'static [&'static str],
+        resources: &'static [&'static str],
+        ttl_days: u16,
+    ) -> Self {
+        Self { scope, actions, resources, ttl_days }
+    }
+}
+
+/// Why a service could not start, and whether starting again may help.
+///
+/// Any error becomes one through `?` (exit code 70); [`retry`](Self::retry) and
+/// [`config`](Self::config) choose another exit code for the supervisor to act on.
+///
+/// ```
+/// use hecate_om::prelude::*;
+///
+/// fn read_model() -> Result<String, StartError> {
+///     if std::env::var_os("MODEL").is_none_or(|model| model.is_empty()) {
+///         return Err(StartError::config("MODEL is not set: give it the path of a model"));
+///     }
+///     Ok(std::fs::read_to_string("model")?)
+/// }
+/// assert_eq!(read_model().unwrap_err().exit_code(), 78);
+/// ```
+#[derive(Debug)]
+pub struct StartError {
+    exit_code: u8,
+    source: Box<dyn Error + Send + Sync>,
+}
+
+impl StartError {
+    /// Something is not there yet: exit code 75, a supervisor starts again.
+    pub fn retry(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { exit_code: 75, source: source.into() }
+    }
+
+    /// The configuration is wrong: exit code 78, starting again is no use.
+    pub fn config(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { exit_code: 78, source: source.into() }
+    }
+
+    /// The exit code of the process, as in `sysexits.h`.
+    pub fn exit_code(&self) -> u8 {
+        self.exit_code
+    }
+
+    /// The error itself.
+    pub fn source(&self) -> &(dyn Error + 'static) {
+        &*self.source
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.source.fmt(f)
+    }
+}
+
+impl<E: Error + Send + Sync + 'static> From<E> for StartError {
+    fn from(source: E) -> Self {
+        Self { exit_code: 70, source: Box::new(source) }
+    }
+}
+
+pub(crate) type Task<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// A service type as the runtime sees it: everything generic ends here.
+#[derive(Clone, Copy)]
+pub(crate) struct Blueprint {
+    pub(crate) info: &'static ServiceInfo,
+    pub(crate) contracts: fn() -> Vec<HandlerContract>,
+    pub(crate) start: fn() -> Task<Result<Started, StartError>>,
+}
+
+/// A service that has started.
+pub(crate) struct Started {
+    /// Its handlers, in the order of its capabilities.
+    pub(crate) handlers: Vec<Bound>,
+    pub(crate) health: Box<dyn Fn() -> Task<Health> + Send + Sync>,
+    pub(crate) stop: Box<dyn Fn() -> Task<()> + Send + Sync>,
+}
+
+impl Blueprint {
+    pub(crate) fn of<S: Service>() -> Self {
+        Self { info: S::INFO, contracts: contracts::<S>, start: || Box::pin(start::<S>()) }
+    }
+}
+
+fn contracts<S: Service>() -> Vec<HandlerContract> {
+    handlers::<S>().contracts()
+}
+
+fn handlers<S: Service>() -> Handlers<S> {
+    let mut handlers = Handlers::new();
+    S::describe_handlers(&mut handlers);
+    handlers
+}
+
+async fn start<S: Service>() -> Result<Started, StartError> {
+    let service = Arc::new(S::boot(Context::new(S::INFO)).await?);
+    let handlers = handlers::<S>().bind(&service);
+    let (probed, stopped) = (Arc::clone(&service), service);
+    Ok(Started {
+        handlers,
+        health: Box::new(move || {
+            let service = Arc::clone(&probed);
+            Box::pin(async move { service.probe().await })
+        }),
+        stop: Box::new(move || {
+            let service = Arc::clone(&stopped);
+            Box::pin(async move { service.shut_down().await })
+        }),
+    })
+}

@@ -1,0 +1,39 @@
+//! What the runtime says of itself: log lines for people on a terminal, JSON lines for everything else.
+
+pub(crate) mod panics;
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, fmt};
+
+/// For whom log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Audience {
+    /// A person at a terminal.
+    Person,
+    /// A journal or a log shipper.
+    Machine,
+}
+
+impl Audience {
+    /// Whoever reads standard output.
+    pub(crate) fn of_stdout() -> Self {
+        if std::io::stdout().is_terminal() { Audience::Person } else { Audience::Machine }
+    }
+}
+
+/// Sends log lines to standard output. A subscriber that is there already, as in a test, stays.
+pub(crate) fn install(filter: Targets, audience: Audience) {
+    let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let layer = match audience {
+        Audience::Person => fmt::layer().with_ansi(colour).with_target(false).boxed(),
+        Audience::Machine => {
+            fmt::layer().json().flatten_event(true).with_current_span(false).with_span_list(false).boxed()
+        }
+    };
+    let _ = tracing_subscriber::registry().with(layer.with_filter(filter)).try_init();
+    panics::install_hook();
+}

@@ -1,0 +1,56 @@
+//! Panics: those of handlers are caught and told with their call, all others are told where they happen.
+
+use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
+
+/// A panic that was caught.
+#[derive(Debug, Clone)]
+pub(crate) struct Panic {
+    pub(crate) message: String,
+    /// `<file>:<line>:<column>`.
+    pub(crate) location: String,
+}
+
+thread_local! {
+    static CATCHING: Cell<bool> = const { Cell::new(false) };
+    static CAUGHT: RefCell<Option<Panic>> = const { RefCell::new(None) };
+}
+
+/// Runs `action`; a panic in it is returned instead of unwinding further.
+pub(crate) fn caught<T>(action: impl FnOnce() -> T) -> Result<T, Panic> {
+    let outer = CATCHING.replace(true);
+    let result = catch_unwind(AssertUnwindSafe(action));
+    CATCHING.set(outer);
+    result.map_err(|payload| {
+        let seen = CAUGHT.with_borrow_mut(Option::take);
+        seen.unwrap_or_else(|| Panic { message: message_of(&*payload), location: "unknown place".to_owned() })
+    })
+}
+
+/// Makes the panic hook tell caught panics to whoever caught them, and all others to the log.
+pub(crate) fn install_hook() {
+    static INSTALLED: std::sync::Once = std::sync::Once::new();
+    INSTALLED.call_once(|| {
+        let previous = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if CATCHING.get() {
+                CAUGHT.set(Some(seen(info)));
+            } else if tracing::event_enabled!(tracing::Level::ERROR) {
+                let Panic { message, location } = seen(info);
+                tracing::error!(panic = message, at = location, "task panicked");
+            } else {
+                previous(info);
+            }
+        }));
+    });
+}
+
+fn seen(info: &PanicHookInfo<'_>) -> Panic {
+    let location = info.location().map_or_else(|| "unknown place".to_owned(), ToString::to_string);
+    Panic { message: message_of(info.payload()), location }
+}
+
+fn message_of(payload: &(dyn std::any::Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a value that is no text".to_owned())
+}

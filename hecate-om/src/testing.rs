@@ -1,0 +1,213 @@
+//! A service in a test, in one line: really booted, on sockets of its own, called by the real path.
+//!
+//! ```standalone_crate
+//! # use hecate_om::prelude::*;
+//! # #[derive(Default)] struct Greeter;
+//! #[message] struct Greet { name: String }
+//! #[message] struct Greeting { message: String }
+//!
+//! #[hecate_service(name = "hecate-greeter")]
+//! impl Greeter {
+//!     /// Greets one person.
+//!     #[capability(version = 1)]
+//!     async fn greet(&self, request: Greet) -> Result<Greeting> {
+//!         Ok(Greeting { message: format!("Hello, {}!", request.name) })
+//!     }
+//! }
+//!
+//! # #[tokio::main]
+//! # async fn main() {
+//! // In a test: #[tokio::test] async fn greets() {
+//! let service = hecate_om::testing::start::<Greeter>().await.unwrap();
+//! let greeting = service.call(Greeter::GREET, Greet { name: "Ada".into() }).await.unwrap();
+//! assert_eq!(greeting.message, "Hello, Ada!");
+//! assert_eq!(service.stop().await, 0);
+//! # }
+//! ```
+
+use std::fs::DirBuilder;
+use std::marker::PhantomData;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::Method;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use thiserror::Error;
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, oneshot};
+use tracing_subscriber::filter::Targets;
+
+use crate::capability::Capability;
+use crate::client::{CallError, LocalClient, exchange};
+use crate::config::{Config, HealthAddress};
+use crate::health::endpoint::Place;
+use crate::lifecycle::{self, Stop};
+use crate::service::{Blueprint, Service};
+
+/// Why a service did not come up in a test.
+#[derive(Debug, Error)]
+#[error("{message} (exit code {exit_code})")]
+pub struct NotStarted {
+    /// The exit code that the process would have had.
+    pub exit_code: u8,
+    message: String,
+}
+
+/// A service that runs in this process, for a test.
+///
+/// Dropping it stops it in good order, and waits for that.
+pub struct TestService<S> {
+    client: LocalClient,
+    health: SocketAddr,
+    stops: mpsc::Sender<Stop>,
+    thread: Option<JoinHandle<u8>>,
+    service: PhantomData<fn() -> S>,
+    _folder: TemporaryFolder,
+}
+
+/// Starts a service on sockets of its own and waits until it is ready.
+///
+/// # Errors
+/// When it does not come up, with the exit code and message that its process would have had.
+pub async fn start<S: Service>() -> Result<TestService<S>, NotStarted> {
+    let failed = |error: std::io::Error| NotStarted { exit_code: 73, message: error.to_string() };
+    let folder = TemporaryFolder::new().map_err(failed)?;
+    let config = Config {
+        runtime_dir: folder.path.join("run"),
+        health: HealthAddress::Tcp((Ipv4Addr::LOCALHOST, 0).into()),
+        log: Targets::new(),
+        stop_timeout: Duration::from_secs(30),
+    };
+    let (stops, stopping) = mpsc::channel(2);
+    let (ready, is_ready) = oneshot::channel();
+    let run = move || {
+        let told = |up: &lifecycle::Ready<'_>| {
+            // Whoever waited may be gone; the service is stopped then.
+            let _ = ready.send((up.socket.to_owned(), up.health.clone()));
+        };
+        lifecycle::run(Blueprint::of::<S>(), &config, || Ok(stopping), told)
+    };
+    let (done, is_done) = oneshot::channel();
+    let thread = std::thread::Builder::new().name("hecate-control".to_owned()).spawn(move || match run() {
+        Ok(code) => code,
+        Err(error) => {
+            let code = error.exit_code();
+            let _ = done.send(NotStarted { exit_code: code, message: error.to_string() });
+            code
+        }
+    });
+    let thread = thread.map_err(failed)?;
+    match is_ready.await {
+        Ok((socket, Place::Tcp(health))) => Ok(TestService {
+            client: LocalClient::new(socket),
+            health,
+            stops,
+            thread: Some(thread),
+            service: PhantomData,
+            _folder: folder,
+        }),
+        _ => {
+            Err(is_done.await.unwrap_or(NotStarted { exit_code: 70, message: "the service ended at once".to_owned() }))
+        }
+    }
+}
+
+impl<S: Service> TestService<S> {
+    /// Calls a capability over the service's socket.
+    ///
+    /// # Errors
+    /// What a caller on this box would get.
+    pub async fn call<R, T>(&self, capability: Capability<S, R, T>, request: R) -> Result<T, CallError>
+    where
+        R: Serialize + 'static,
+        T: DeserializeOwned + 'static,
+    {
+        self.client.call(capability, &request).await
+    }
+
+    /// The body at a path of the local API, such as `/openapi.json`.
+    ///
+    /// # Errors
+    /// When the service does not answer.
+    pub async fn get(&self, path: &str) -> Result<String, CallError> {
+        let (_, body) = self.client.get(path).await?;
+        Ok(String::from_utf8_lossy(&body).into_owned())
+    }
+
+    /// Status and body at a path of the health listener, such as `/readyz`.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn health(&self, path: &str) -> Result<(u16, String), CallError> {
+        let broken = |error: std::io::Error| CallError::Broken(error.into());
+        let stream = TcpStream::connect(self.health).await.map_err(broken)?;
+        let answer = exchange(stream, Method::GET, path, Bytes::new()).await;
+        let (status, body) = answer.map_err(CallError::Broken)?;
+        Ok((status.as_u16(), String::from_utf8_lossy(&body).into_owned()))
+    }
+
+    /// The Unix socket of the local API.
+    pub fn socket(&self) -> &Path {
+        self.client.socket()
+    }
+
+    /// The address of the health listener.
+    pub fn health_address(&self) -> SocketAddr {
+        self.health
+    }
+
+    /// Asks the service to end, as SIGTERM would, without waiting for it.
+    pub fn begin_stop(&self) {
+        let _ = self.stops.try_send(Stop::Terminate);
+    }
+
+    /// Stops the service in good order; returns the exit code that its process would have had.
+    pub async fn stop(mut self) -> u8 {
+        self.begin_stop();
+        let thread = self.thread.take();
+        let ended = tokio::task::spawn_blocking(move || thread.and_then(|thread| thread.join().ok())).await;
+        ended.ok().flatten().unwrap_or(70)
+    }
+}
+
+impl<S> Drop for TestService<S> {
+    fn drop(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            let _ = self.stops.try_send(Stop::Terminate);
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A folder that goes away with its owner.
+struct TemporaryFolder {
+    path: PathBuf,
+}
+
+impl TemporaryFolder {
+    fn new() -> std::io::Result<Self> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        loop {
+            let name = format!("hecate-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+            let path = std::env::temp_dir().join(name);
+            match DirBuilder::new().mode(0o700).create(&path) {
+                Ok(()) => return Ok(Self { path }),
+                // Left by an earlier process with this number.
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+impl Drop for TemporaryFolder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.path);
+    }
+}
