@@ -1,8 +1,8 @@
 //! The procedural macros of `hecate-om`; their documentation stands at its re-exports.
 //!
 //! Each macro is a plain function from tokens to tokens, in stages that are modules:
-//! [`parse`] reads what the author wrote, [`model`] holds it, [`validate`] turns it into what holds
-//! or into diagnostics, [`expand`] writes the code. [`build_output`] leaves the manifest beside it.
+//! `parse` reads what the author wrote, `model` holds it, `validate` turns it into what holds
+//! or into diagnostics, `expand` writes the code. `build_output` leaves the manifest beside it.
 
 mod arguments;
 mod build_output;

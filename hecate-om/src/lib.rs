@@ -61,7 +61,136 @@ pub use context::Context;
 pub use health::Health;
 pub use service::{IdentitySpec, Service, ServiceInfo, StartError};
 
-pub use hecate_om_macros::{Refusal, capability, hecate_service, message};
+/// Makes a service of an inherent `impl` block; the documentation of this crate shows one.
+///
+/// | argument | without it | |
+/// |---|---|---|
+/// | `name = "hecate-greeter"` | needed | kebab-case, at most 40 bytes |
+/// | `description = "..."` | the block's doc comment, then the package's | not empty |
+/// | `version = "1.2.3"` | the package's | SemVer |
+/// | `scope = "greeter"` | the name without `hecate-`, `-` as `_` | the first part of every capability's name |
+/// | `display_name`, `license`, `repository` | from the name, the package's | for people who read the manifest |
+/// | `image = "ghcr.io/acme/hecate-greeter"` | none | without tag or digest |
+/// | `depends_on = ["macula-station"]` | none | names of services |
+/// | `tenancy = "realm"`, `runs_on = "infrastructure_node"` | these | lower snake words |
+/// | `ports(health = 8470)` | 8470 | where health is told unless the environment says otherwise |
+/// | `crate = ::path` | `::hecate_om` | where this crate is, if it was renamed |
+///
+/// The author may write three callbacks; what is left out is generated:
+///
+/// ```
+/// use hecate_om::prelude::*;
+///
+/// struct Greeter { context: Context<Self> }
+///
+/// /// Greets people by name.
+/// #[hecate_service(name = "hecate-greeter")]
+/// impl Greeter {
+///     /// Any error ends the boot; `StartError` chooses the exit code.
+///     async fn start(context: Context<Self>) -> Result<Self, StartError> {
+///         Ok(Self { context })
+///     }
+///
+///     /// Once, after the last call, if `start` returned `Ok`.
+///     async fn stop(&self) {}
+///
+///     /// Every ten seconds, in the background; may be sync.
+///     async fn health(&self) -> Health {
+///         Health::Ok
+///     }
+/// }
+///
+/// assert_eq!(Greeter::info().name, "hecate-greeter");
+/// assert_eq!(Greeter::identity_spec().resources, ["greeter/*"]);
+/// assert!(Greeter::capabilities().is_empty());
+/// assert!(Greeter::MANIFEST.contains("hecate.manifest/1"));
+/// ```
+///
+/// Other methods are helpers and stay as they are; handlers stay plain functions that a unit test can
+/// call. A generated test in the author's crate walks what only a running program knows of the types.
+///
+/// Limits: the type has no parameters of its own, and the block holds no macro calls.
+pub use hecate_om_macros::hecate_service;
+
+/// Makes a capability of a method in a `#[hecate_service]` block:
+/// `async fn m(&self[, request: R][, call: &Call<Self>]) -> Result<T, E>`.
+///
+/// | argument | without it | |
+/// |---|---|---|
+/// | `version = 1` | needed | 1 to 65535; a name may have several |
+/// | `name = "greeter.greet"` | the scope and the method's name | dotted lower snake, at most 128 bytes |
+/// | `timeout = "5s"` | `"30s"` | 1ms to 600s, in `ms`, `s` or `m` |
+/// | `deprecated = "why"` | | told to callers, in the manifest, and to those who compile against the constant |
+///
+/// `R` and `T` are objects on the wire ([`message`]); a handler without a request takes `{}`, and `()`
+/// is `{}`. `E` is a [`Refusal`]. The doc comment is the description.
+///
+/// Each makes a typed constant with the method's visibility, here `Greeter::GREET`:
+///
+/// ```
+/// use hecate_om::prelude::*;
+///
+/// #[message] pub struct Greet { name: String }
+/// #[message] pub struct Greeting { message: String }
+/// # #[derive(Default)] pub struct Greeter;
+/// # #[hecate_service(name = "hecate-greeter")]
+/// # impl Greeter {
+/// /// Greets one person.
+/// #[capability(version = 1, timeout = "5s")]
+/// pub async fn greet(&self, request: Greet, call: &Call<Self>) -> Result<Greeting> {
+///     let patience = call.time_left().as_secs();
+///     Ok(Greeting { message: format!("Hello, {}, for {patience} s!", request.name) })
+/// }
+/// # }
+/// let greet: Capability<Greeter, Greet, Greeting> = Greeter::GREET;
+/// assert_eq!((greet.name(), greet.version()), ("greeter.greet", 1));
+/// ```
+pub use hecate_om_macros::capability;
+
+/// Makes a struct or an enum a message: derives both serde halves and its JSON Schema.
+///
+/// ```
+/// use hecate_om::prelude::*;
+///
+/// /// Whom to greet.
+/// #[message]
+/// #[derive(Debug, Clone)]
+/// pub struct Greet {
+///     name: String,
+///     #[serde(default)]
+///     titles: Vec<String>,
+/// }
+/// ```
+///
+/// A type of one's own derives does as well; `crate = ::path` names this crate where it was renamed.
+pub use hecate_om_macros::message;
+
+/// Makes an enum a [`Refusal`](trait@Refusal).
+///
+/// A variant's code is its name in snake_case, its message the doc comment, its named fields the
+/// details. `#[refusal(transparent)]` on a variant with one field passes that refusal on as it came,
+/// and makes `?` work on it. `#[refusal(crate = ::path)]` on the enum names this crate where it was
+/// renamed.
+///
+/// ```
+/// use hecate_om::prelude::*;
+///
+/// #[derive(Refusal)]
+/// enum GreetRefusal {
+///     /// Nobody to greet.
+///     NoName,
+///     #[refusal(transparent)]
+///     Call(CallError),
+/// }
+/// # let _ = |error: CallError| GreetRefusal::from(error);
+/// assert_eq!(GreetRefusal::NoName.into_error().code(), "no_name");
+/// ```
+pub use hecate_om_macros::Refusal;
+
+/// The code of the README is compiled like everybody else's.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
 
 /// What a service needs in scope.
 pub mod prelude {

@@ -15,13 +15,13 @@
 //!     }
 //! }
 //!
-//! # #[tokio::main]
-//! # async fn main() {
-//! // In a test: #[tokio::test] async fn greets() {
-//! let service = hecate_om::testing::start::<Greeter>().await.unwrap();
-//! let greeting = service.call(Greeter::GREET, Greet { name: "Ada".into() }).await.unwrap();
-//! assert_eq!(greeting.message, "Hello, Ada!");
-//! assert_eq!(service.stop().await, 0);
+//! # fn main() {
+//! hecate_om::testing::block_on(async {
+//!     let service = hecate_om::testing::start::<Greeter>().await.unwrap();
+//!     let greeting = service.call(Greeter::GREET, Greet { name: "Ada".into() }).await.unwrap();
+//!     assert_eq!(greeting.message, "Hello, Ada!");
+//!     assert_eq!(service.stop().await, 0);
+//! });
 //! # }
 //! ```
 
@@ -49,6 +49,18 @@ use crate::config::{Config, HealthAddress};
 use crate::health::endpoint::Place;
 use crate::lifecycle::{self, Stop};
 use crate::service::{Blueprint, Service};
+
+/// Runs a test that awaits, for packages that have no runtime of their own.
+///
+/// # Panics
+/// When the system gives the test no runtime, or when the test does.
+pub fn block_on<T>(test: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    match runtime {
+        Ok(runtime) => runtime.block_on(test),
+        Err(error) => panic!("the system gives this test no runtime: {error}"),
+    }
+}
 
 /// Why a service did not come up in a test.
 #[derive(Debug, Error)]

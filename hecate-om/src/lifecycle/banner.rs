@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 
 use super::Ready;
-use crate::contract::Contract;
+use crate::contract::sample_request;
 use crate::telemetry::Audience;
 
 /// Tells `audience` that the service is ready.
@@ -58,7 +58,8 @@ fn text(ready: &Ready<'_>) -> String {
 fn try_line(ready: &Ready<'_>) -> Option<String> {
     let capability = ready.blueprint.info.capabilities.first()?;
     let program = std::env::args().next().unwrap_or_else(|| ready.blueprint.info.name.to_owned());
-    let sample = Contract::of(ready.blueprint).sample(0).to_string();
+    let handlers = (ready.blueprint.contracts)();
+    let sample = sample_request(handlers.first()?).to_string();
     Some(format!("{} call {capability} {}", quoted(&program), quoted(&sample)))
 }
 
