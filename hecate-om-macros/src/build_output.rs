@@ -2,7 +2,7 @@
 //! which is in the binary. Nothing here fails a build or says a word.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -48,21 +48,23 @@ impl BuildOutput {
         let _ = self.replace(&path, manifest);
     }
 
-    fn replace(&self, path: &Path, manifest: &ManifestText) -> std::io::Result<()> {
+    fn replace(&self, path: &Path, manifest: &ManifestText) -> io::Result<()> {
         fs::create_dir_all(&self.folder)?;
         let temporary = self.folder.join(format!(".{}.{}.tmp", manifest.service, std::process::id()));
-        let mut file = File::create(&temporary)?;
-        file.write_all(manifest.text.as_bytes())?;
-        file.set_modified(long_ago())?;
-        drop(file);
-        let renamed = fs::rename(&temporary, path);
-        if renamed.is_err() {
+        let replaced = write_aged(&temporary, &manifest.text).and_then(|()| fs::rename(&temporary, path));
+        if replaced.is_err() {
             let _ = fs::remove_file(&temporary);
         }
         // A build script watches the folder, and would take its own crate's manifest for a change.
         File::open(&self.folder)?.set_modified(long_ago())?;
-        renamed
+        replaced
     }
+}
+
+fn write_aged(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(text.as_bytes())?;
+    file.set_modified(long_ago())
 }
 
 /// Older than any build.
@@ -70,11 +72,15 @@ fn long_ago() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000)
 }
 
-/// `target/debug` for `target/debug/deps`, `target/debug/examples` or `target/debug/build/..`.
+/// `target/debug` for `target/debug/deps`, `target/debug/examples` or `target/debug/build/package/0123/out`.
 fn profile_folder(out_dir: &Path) -> Option<&Path> {
-    let marks = ["deps", "examples", "build"];
-    let marked = |folder: &&Path| folder.file_name().is_some_and(|name| marks.iter().any(|mark| name == *mark));
-    out_dir.ancestors().find(marked)?.parent()
+    let last = out_dir.file_name()?;
+    if last == "deps" || last == "examples" {
+        return out_dir.parent();
+    }
+    // The package may be called `build`, too.
+    let build = out_dir.ancestors().nth(3)?;
+    (last == "out" && build.ends_with("build")).then(|| build.parent()).flatten()
 }
 
 /// What rustc, in whose process a macro runs, was asked to do.
@@ -129,11 +135,16 @@ mod tests {
         assert_eq!(folder(build, None).as_deref(), Some("/t/debug/hecate"));
         let example = "rustc --crate-name echo --emit=dep-info,link --out-dir=/home/build/t/debug/examples";
         assert_eq!(folder(example, None).as_deref(), Some("/home/build/t/debug/hecate"));
+        // The layout of build folders that cargo is moving to, with a package of an unlucky name.
+        let next = "rustc --crate-name echo --emit=dep-info,link --out-dir /home/build/t/debug/build/build/01/out";
+        assert_eq!(folder(next, None).as_deref(), Some("/home/build/t/debug/hecate"));
 
         let check = "rustc --crate-name echo --emit=dep-info,metadata --out-dir /t/debug/deps";
         let test = "rustc --crate-name echo --emit=dep-info,link --test --out-dir /t/debug/deps";
         let harness = "rustc --crate-name echo --emit dep-info,link --cfg test --out-dir /t/debug/deps";
         let rustdoc = "rustdoc --crate-name echo --out-dir /t/doc";
+        let elsewhere = "rustc --crate-name echo --emit=link --out-dir /tmp/deps/echo";
+        assert_eq!(folder(elsewhere, None), None);
         for other in [check, test, harness, rustdoc, "rust-analyzer-proc-macro-srv", ""] {
             assert_eq!(folder(other, None), None, "{other}");
             assert_eq!(folder(other, Some("/t/debug/hecate")), None, "{other}");

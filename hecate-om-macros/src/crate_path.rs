@@ -3,6 +3,7 @@
 use darling::FromMeta;
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
+use syn::spanned::Spanned;
 use syn::{Expr, Meta, Path};
 
 use crate::diagnostics::{Diagnostics, Rule};
@@ -42,8 +43,12 @@ impl FromMeta for RawCratePath {
         {
             return Ok(Self(path.path.clone()));
         }
+        let place = match item {
+            Meta::NameValue(pair) => pair.value.span(),
+            other => other.span(),
+        };
         let message = "`crate` takes a path\nhelp: write `crate = ::hecate_om`";
-        Err(darling::Error::custom(message).with_span(item))
+        Err(darling::Error::custom(message).with_span(&place))
     }
 }
 
@@ -55,8 +60,9 @@ impl RawCratePath {
         if path.leading_colon.is_none() && !in_crate {
             let text = path.to_token_stream().to_string().replace(' ', "");
             let what = format!("`crate = {text}` must be an absolute path");
+            let module = text.trim_start_matches("self::").trim_start_matches("super::");
             let help =
-                format!("write `crate = ::{text}` for a crate, or `crate = crate::{text}` for a module of this one");
+                format!("write `crate = ::{module}` for a crate, `crate = crate::{module}` for a module of this one");
             diagnostics.error(Rule::AbsoluteCrate, path, what, help);
         }
         CratePath(path.to_token_stream())

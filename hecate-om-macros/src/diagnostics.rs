@@ -1,6 +1,6 @@
 //! What is wrong with an author's code: every finding with its rule, in one pass.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
 
 use crate::manifest::ManifestText;
@@ -44,6 +44,17 @@ impl Diagnostics {
     ) {
         let message = format!("{what}\nhelp: {help}");
         self.found.push((rule, syn::Error::new_spanned(place, message)));
+    }
+
+    /// Notes that `rule` is broken at a place that has no tokens of its own.
+    pub(crate) fn error_at(
+        &mut self,
+        rule: Rule,
+        place: Span,
+        what: impl std::fmt::Display,
+        help: impl std::fmt::Display,
+    ) {
+        self.found.push((rule, syn::Error::new(place, format!("{what}\nhelp: {help}"))));
     }
 
     /// Notes that `rule` is broken where a library says so.

@@ -3,12 +3,13 @@
 
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::Type;
 
 use crate::manifest::ManifestText;
-use crate::model::{Capability, Handler, HealthCallback, ReplyType, Service};
+use crate::model::{Callbacks, Capability, Handler, HealthCallback, ReplyType, Service};
 use crate::package::TRACKED;
-use crate::parse::Block;
+use crate::parse::{Block, is_capability};
+use crate::validate::types::first_span;
+use syn::Path;
 
 /// The author's block, and all that makes it a service.
 pub(crate) fn service(block: &Block, service: &Service, manifest: &ManifestText) -> TokenStream {
@@ -16,16 +17,35 @@ pub(crate) fn service(block: &Block, service: &Service, manifest: &ManifestText)
     let interface = interface(service, manifest);
     let contract = contract(service);
     let test = contract_test(service);
+    let names = attribute_names(block, |_| true);
     quote! {
         #block
         const _: () = {
             use #private as __hecate;
+            #names
             #interface
             #contract
         };
         #test
     }
 }
+
+/// The paths by which the author wrote `capability`, as attributes: what he imported is used, and an
+/// editor knows what it is.
+pub(crate) fn attribute_names(block: &Block, is_known: impl Fn(&Path) -> bool) -> TokenStream {
+    let mut paths: Vec<&Path> = Vec::new();
+    for attribute in block.methods().flat_map(|method| &method.attributes).filter(|attribute| is_capability(attribute))
+    {
+        if is_known(attribute.path()) && !paths.contains(&attribute.path()) {
+            paths.push(attribute.path());
+        }
+    }
+    let taken = Ident::new(TAKEN, Span::call_site());
+    quote!(#(#[#paths(#taken)] const _: () = ();)*)
+}
+
+/// The argument of a `#[capability]` that a service block took.
+pub(crate) const TAKEN: &str = "__taken";
 
 /// What an author may name: constants and the generated callbacks.
 fn interface(service: &Service, manifest: &ManifestText) -> TokenStream {
@@ -37,19 +57,20 @@ fn interface(service: &Service, manifest: &ManifestText) -> TokenStream {
         let (name, version) = (&capability.name, capability.version);
         constant(&quote!(__hecate), &capability.handler, name, version, &quote!(#[doc = #doc] #deprecated))
     });
-    let absent = absent_callbacks(service);
+    let absent = absent_callbacks(&service.callbacks);
     quote! {
+        const MANIFEST: &::core::primitive::str = #text;
         #[allow(dead_code, private_interfaces, clippy::all)]
         impl #self_type {
             #(#constants)*
             /// The `manifest.json` of this service, byte for byte.
-            pub const MANIFEST: &'static ::core::primitive::str = #text;
+            pub const MANIFEST: &'static ::core::primitive::str = MANIFEST;
             /// What this service is.
-            pub fn info() -> &'static __hecate::ServiceInfo { <Self as __hecate::Service>::INFO }
+            pub fn info() -> &'static __hecate::ServiceInfo { &INFO }
             /// What this service offers.
-            pub fn capabilities() -> &'static [__hecate::CapabilityInfo] { Self::info().capabilities }
+            pub fn capabilities() -> &'static [__hecate::CapabilityInfo] { INFO.capabilities }
             /// What this service asks of its realm.
-            pub fn identity_spec() -> &'static __hecate::IdentitySpec { &Self::info().identity }
+            pub fn identity_spec() -> &'static __hecate::IdentitySpec { &INFO.identity }
             #absent
         }
     }
@@ -64,12 +85,18 @@ pub(crate) fn constant(
     attributes: &TokenStream,
 ) -> TokenStream {
     let Handler { visibility, constant, .. } = handler;
+    // What is no `Result` is told there, and once: the same words at the same place are.
+    let (at, private) = match &handler.reply {
+        ReplyType::Written(_) => (Span::call_site(), private.clone()),
+        ReplyType::Behind(result) => (first_span(result), respanned(private.clone(), first_span(result))),
+    };
     let request = request_type(handler);
-    let reply = reply_type(private, handler);
+    let reply = reply_type(&private, handler);
     let version = Literal::u16_unsuffixed(version);
+    let value = quote_spanned!(at=> #private::Capability::new(#name, #version));
     quote! {
         #attributes
-        #visibility const #constant: #private::Capability<Self, #request, #reply> = #private::Capability::new(#name, #version);
+        #visibility const #constant: #private::Capability<Self, #request, #reply> = #value;
     }
 }
 
@@ -80,69 +107,54 @@ fn request_type(handler: &Handler) -> TokenStream {
 fn reply_type(private: &TokenStream, handler: &Handler) -> TokenStream {
     match &handler.reply {
         ReplyType::Written(reply) => reply.to_token_stream(),
-        ReplyType::Behind(result) => quote!(<#result as #private::Answer>::Reply),
+        ReplyType::Behind(result) => quote_spanned!(first_span(result)=> <#result as #private::Answer>::Reply),
     }
 }
 
-/// The callbacks that the author left out: written here, so that one in another block collides with
-/// them instead of being passed over in silence.
-fn absent_callbacks(service: &Service) -> TokenStream {
-    let at = first_span(&service.self_type);
-    let callbacks = &service.callbacks;
+/// The names of the callbacks that the author left out: taken here, so that one in another block
+/// collides with them instead of being passed over in silence.
+fn absent_callbacks(callbacks: &Callbacks) -> TokenStream {
     let start = callbacks.start.is_none().then(|| {
-        let start = Ident::new("start", at);
-        let default = quote_spanned!(at=> <Self as ::core::default::Default>::default());
-        quote! {
-            async fn #start(_: __hecate::Context<Self>) -> ::core::result::Result<Self, __hecate::StartError> {
-                ::core::result::Result::Ok(#default)
-            }
-        }
+        quote!(
+            fn start(_: __hecate::Context<Self>) {}
+        )
     });
     let stop = callbacks.stop.is_none().then(|| {
-        let stop = Ident::new("stop", at);
-        quote!(async fn #stop(&self) {})
+        quote!(
+            fn stop(&self) {}
+        )
     });
     let health = callbacks.health.is_none().then(|| {
-        let health = Ident::new("health", at);
-        quote!(fn #health(&self) -> __hecate::Health { __hecate::Health::Ok })
+        quote!(
+            fn health(&self) {}
+        )
     });
     quote!(#start #stop #health)
 }
 
-fn first_span(tokens: impl ToTokens) -> Span {
-    tokens.into_token_stream().into_iter().next().map_or_else(Span::call_site, |token| token.span())
-}
-
 /// What the runtime needs: the table, the handlers, the callbacks, and the record in the binary.
 fn contract(service: &Service) -> TokenStream {
-    let self_type = &service.self_type;
+    let Service { self_type, name, callbacks, .. } = service;
     let table = table(service);
     let handlers = service.capabilities.iter().map(|capability| shim(&capability.handler));
-    let name = &service.name;
-    // By the author's own names, so that a wrong type is told there.
-    let at =
-        |written: &Option<Ident>, name: &str| written.clone().unwrap_or_else(|| Ident::new(name, Span::call_site()));
-    let (start, stop) = (at(&service.callbacks.start, "start"), at(&service.callbacks.stop, "stop"));
-    let health = match &service.callbacks.health {
-        Some(HealthCallback { name, is_async: true }) => quote!(self.#name().await),
-        Some(HealthCallback { name, is_async: false }) => quote!(self.#name()),
-        None => quote!(self.health()),
-    };
+    let (start, stop, health) = (start(service), stop(callbacks), health(callbacks));
     let tracked = TRACKED.map(|variable| quote!(::core::option_env!(#variable)));
     let (run, kept) = (record("hecate_run", "__DATA,__hecate_run"), record("hecate_om", "__DATA,__hecate_om"));
+    let shared = quote!(where for<'a> Self: __hecate::Shared<'a>);
     quote! {
         // Names what the manifest was made of, so that a change of it builds anew.
         const _: &[::core::option::Option<&::core::primitive::str>] = &[#(#tracked),*];
         static INFO: __hecate::ServiceInfo = #table;
         #[automatically_derived]
+        #[allow(deprecated, unused_imports, unused_qualifications, clippy::all)]
         impl __hecate::Service for #self_type {
             const INFO: &'static __hecate::ServiceInfo = &INFO;
-            fn describe_handlers(__handlers: &mut __hecate::Handlers<Self>) { #(#handlers)* }
-            async fn boot(__context: __hecate::Context<Self>) -> ::core::result::Result<Self, __hecate::StartError> {
-                __hecate::started(Self::#start(__context).await)
-            }
-            async fn shut_down(&self) { self.#stop().await }
-            async fn probe(&self) -> __hecate::Health { #health }
+            fn describe_handlers(__handlers: &mut __hecate::Handlers<Self>) #shared { #(#handlers)* }
+            fn boot(
+                __context: __hecate::Context<Self>,
+            ) -> __hecate::Callback<'static, ::core::result::Result<Self, __hecate::StartError>> #shared { #start }
+            fn shut_down(&self) -> __hecate::Callback<'_, ()> #shared { #stop }
+            fn probe(&self) -> __hecate::Callback<'_, __hecate::Health> #shared { #health }
             fn mark_as_run() {
                 #run
                 static RUN: [::core::primitive::u8; __hecate::record_len(#name)] = __hecate::record(#name);
@@ -152,8 +164,38 @@ fn contract(service: &Service) -> TokenStream {
         __hecate::inventory::submit! { __hecate::Registration(&INFO) }
         #[used]
         #kept
-        static MANIFEST: [::core::primitive::u8; __hecate::record_len(<#self_type>::MANIFEST)] =
-            __hecate::record(<#self_type>::MANIFEST);
+        static RECORD: [::core::primitive::u8; __hecate::record_len(MANIFEST)] = __hecate::record(MANIFEST);
+    }
+}
+
+/// Calls `start` by the author's own name, so that what is wrong with it is told there.
+fn start(service: &Service) -> TokenStream {
+    match &service.callbacks.start {
+        Some(name) => {
+            let (at, context) = (name.span(), Ident::new("__context", Span::call_site()));
+            quote_spanned!(at=> __hecate::start_must_be_send(Self::#name(#context)))
+        }
+        None => {
+            let self_type = &service.self_type;
+            quote!(__hecate::started(<#self_type as __hecate::StartsByDefault>::by_default()))
+        }
+    }
+}
+
+fn stop(callbacks: &Callbacks) -> TokenStream {
+    match &callbacks.stop {
+        Some(name) => quote_spanned!(name.span()=> __hecate::stop_must_be_send(self.#name())),
+        None => quote!(__hecate::nothing_to_stop()),
+    }
+}
+
+fn health(callbacks: &Callbacks) -> TokenStream {
+    match &callbacks.health {
+        Some(HealthCallback { name, is_async: true }) => {
+            quote_spanned!(name.span()=> __hecate::health_must_be_send(self.#name()))
+        }
+        Some(HealthCallback { name, is_async: false }) => quote!(__hecate::told(self.#name())),
+        None => quote!(__hecate::told(__hecate::Health::Ok)),
     }
 }
 
@@ -166,7 +208,7 @@ fn record(elf: &str, apple: &str) -> TokenStream {
 }
 
 fn table(service: &Service) -> TokenStream {
-    let Service { name, version, description, callback_module, scope, health_port, self_type, .. } = service;
+    let Service { name, version, description, callback_module, scope, health_port, .. } = service;
     let capabilities = service.capabilities.iter().map(|capability| {
         let Capability { name, version, description, timeout_ms, .. } = capability;
         let (version, timeout_ms) = (Literal::u16_unsuffixed(*version), Literal::u64_unsuffixed(*timeout_ms));
@@ -180,28 +222,44 @@ fn table(service: &Service) -> TokenStream {
             ::core::concat!(::core::file!(), ":", ::core::line!()),
             &[#(#capabilities),*],
             __hecate::IdentitySpec::new(#scope, &[#(#actions),*], &[#(#resources),*], #ttl_days),
-            #health_port, <#self_type>::MANIFEST,
+            #health_port, MANIFEST,
         )
     }
 }
 
 /// Hands one handler to the runtime. Its errors point at the method's name and at the author's types.
 fn shim(handler: &Handler) -> TokenStream {
-    let at = handler.method.span().resolved_at(Span::mixed_site());
-    let method = &handler.method;
-    let request = request_type(handler);
-    let reply = reply_type(&quote!(__hecate), handler);
-    let [service, call, value] = ["service", "call", "request"].map(|name| format_ident!("{name}", span = at));
-    let pattern = |taken: bool, name: &Ident| if taken { quote!(#name) } else { quote!(_) };
-    let (call_pattern, value_pattern) =
-        (pattern(handler.takes_call, &call), pattern(handler.request.is_some(), &value));
-    let given = [handler.request.is_some().then(|| quote!(#value)), handler.takes_call.then(|| quote!(&#call))];
+    let at = handler.method.span();
+    let Handler { method, request, call, .. } = handler;
+    let name = |name: &str| Ident::new(name, Span::call_site());
+    let (handlers, service, value) = (name("__handlers"), name("__service"), name("__request"));
+    let called = name("__call");
+    let value_pattern = request.as_ref().map_or_else(|| quote!(_), |_| quote!(#value));
+    let call_pattern = call.as_ref().map_or_else(|| quote!(_), |_| quote!(#called));
+    let given = [
+        request.as_ref().map(|_| quote!(#value)),
+        call.as_ref().map(|ty| {
+            let at = first_span(ty);
+            let called = Ident::new("__call", called.span().located_at(at));
+            quote_spanned!(at=> &#called)
+        }),
+    ];
     let given = given.iter().flatten();
-    let handlers = Ident::new("__handlers", Span::call_site());
+    let answer = quote_spanned!(at=> #service.#method(#(#given),*).await);
+    let inferred = quote_spanned!(handler.returns_at=> _);
+    let (reply, answer) = match &handler.reply {
+        ReplyType::Written(reply) => (reply.to_token_stream(), answer),
+        ReplyType::Behind(_) => (
+            inferred.clone(),
+            quote_spanned!(at=> { use __hecate::NoResult as _; __hecate::Returned(#answer).into_result() }),
+        ),
+    };
+    let refusal = handler.refusal.as_ref().map_or(inferred, ToTokens::to_token_stream);
+    let request = request_type(handler);
     quote_spanned! {at=>
-        #handlers.unary::<#request, #reply, _, _, _>(|#service, #call_pattern, #value_pattern| async move {
-            #service.#method(#(#given),*).await
-        });
+        __hecate::handler::<_, #request, #reply, #refusal, _>(
+            #handlers, |#service, #call_pattern, #value_pattern| async move { #answer },
+        );
     }
 }
 
@@ -218,18 +276,11 @@ fn contract_test(service: &Service) -> TokenStream {
     }
 }
 
-/// The type of a block, for what is written beside it.
-pub(crate) fn implements(
-    private: &TokenStream,
-    generics: &syn::Generics,
-    self_type: &Type,
-    body: &TokenStream,
-) -> TokenStream {
-    let (parameters, _, _) = generics.split_for_impl();
-    let clauses = generics.where_clause.as_ref().map(|clause| &clause.predicates).into_iter().flatten();
-    quote! {
-        impl #parameters #private::Service for #self_type
-        where Self: ::core::marker::Send + ::core::marker::Sync + 'static, #(#clauses),*
-        { #body }
-    }
+/// Tokens that are found at another place.
+fn respanned(tokens: TokenStream, at: Span) -> TokenStream {
+    let respanned = tokens.into_iter().map(|mut token| {
+        token.set_span(at);
+        token
+    });
+    respanned.collect()
 }

@@ -39,8 +39,15 @@ pub fn hecate_service(arguments: TokenStream, item: TokenStream) -> TokenStream 
 
 /// See `hecate_om::capability`.
 #[proc_macro_attribute]
-pub fn capability(_: TokenStream, item: TokenStream) -> TokenStream {
-    service::stray_capability(item.into()).into_tokens().into()
+pub fn capability(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    service::lone_capability(arguments.into(), item.into()).into_tokens().into()
+}
+
+/// Takes the place of `capability` where that is told already.
+#[doc(hidden)]
+#[proc_macro_attribute]
+pub fn told_capability(_: TokenStream, item: TokenStream) -> TokenStream {
+    item
 }
 
 /// See `hecate_om::message`.

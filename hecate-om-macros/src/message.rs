@@ -2,20 +2,24 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
-use syn::{Attribute, Fields, Item, Meta, Token, punctuated::Punctuated};
+use syn::{Attribute, Fields, Generics, Ident, Item, Meta, Token, punctuated::Punctuated};
 
-use crate::arguments::{self, CRATE_KEYS, CrateArgument};
+use crate::arguments::{self, CrateArgument, MESSAGE_KEYS, Read};
 use crate::crate_path::CratePath;
 use crate::diagnostics::{Diagnostics, Expansion, Rule};
-use crate::validate::spelled;
+use crate::service::kind_of;
+use crate::validate::types::spelled;
 
 const DERIVED: [&str; 3] = ["Serialize", "Deserialize", "JsonSchema"];
 
 /// Adds both serde halves and the JSON Schema.
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Expansion {
     let mut diagnostics = Diagnostics::default();
-    let arguments: CrateArgument = arguments::read(arguments, &CRATE_KEYS, &mut diagnostics);
-    let crate_path = arguments.crate_path.map_or_else(CratePath::default, |path| path.validate(&mut diagnostics));
+    let arguments: Read<CrateArgument> = arguments::read(arguments, &MESSAGE_KEYS, &mut diagnostics);
+    let crate_path = match &arguments.crate_path {
+        Some(path) => path.validate(&mut diagnostics),
+        None => CratePath::default(),
+    };
     let parsed = match syn::parse2::<Item>(item.clone()) {
         Ok(parsed) => parsed,
         Err(error) => {
@@ -27,25 +31,27 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Expansion {
         Item::Struct(item) => {
             if matches!(item.fields, Fields::Unit) {
                 let what = format!("message `{}` would be `null` on the wire, not an object", item.ident);
-                diagnostics.error(
-                    Rule::MessageFields,
-                    &item.ident,
-                    what,
-                    format!("write `struct {} {{}}`", item.ident),
-                );
+                let help = format!("write `struct {} {{}}`", item.ident);
+                diagnostics.error(Rule::MessageFields, &item.ident, what, help);
             }
             &item.attrs
         }
         Item::Enum(item) => &item.attrs,
         other => {
-            let (what, place) = other_item(other);
-            diagnostics.error(
-                Rule::MessageType,
-                place,
-                format!("`#[message]` goes on a struct or an enum, found {what}"),
-                "write `#[message] struct Request { .. }`",
-            );
-            return Expansion::new(item, diagnostics);
+            let (kind, place) = kind_of(other);
+            let (help, stub) = match other {
+                Item::Union(union) => (
+                    format!("write `struct {0} {{ .. }}` or `enum {0} {{ .. }}`", union.ident),
+                    stub(&union.ident, &union.generics, &crate_path),
+                ),
+                Item::Type(_) => {
+                    ("remove it: an alias is as good a message as its type is".to_owned(), TokenStream::new())
+                }
+                _ => ("write it above `struct Request { .. }`".to_owned(), TokenStream::new()),
+            };
+            let what = format!("`#[message]` goes on a struct or an enum, found {kind}");
+            diagnostics.error(Rule::MessageType, place, what, help);
+            return Expansion::new(quote!(#item #stub), diagnostics);
         }
     };
     check_derives(attributes, &mut diagnostics);
@@ -61,20 +67,42 @@ fn derives(crate_path: &CratePath) -> TokenStream {
     let text = spelled(&private);
     let (serde, schemars) = (format!("{text}::serde"), format!("{text}::schemars"));
     quote! {
+        // The derive of schemars needs them where there is no prelude.
+        #[allow(unused_imports)]
+        use ::core::convert::{From as _, Into as _};
         #[derive(#private::serde::Serialize, #private::serde::Deserialize, #private::schemars::JsonSchema)]
         #[serde(crate = #serde)]
         #[schemars(crate = #schemars)]
     }
 }
 
-fn other_item(item: &Item) -> (&'static str, TokenStream) {
-    match item {
-        Item::Union(item) => ("a union", item.union_token.to_token_stream()),
-        Item::Fn(item) => ("a function", item.sig.fn_token.to_token_stream()),
-        Item::Impl(item) => ("an `impl` block", item.impl_token.to_token_stream()),
-        Item::Trait(item) => ("a trait", item.trait_token.to_token_stream()),
-        Item::Type(item) => ("a type alias", item.type_token.to_token_stream()),
-        other => ("another item", other.to_token_stream()),
+/// What a type that cannot be a message needs to pass for one: its crate does not compile anyway.
+fn stub(name: &Ident, generics: &Generics, crate_path: &CratePath) -> TokenStream {
+    let private = crate_path.private();
+    let (parameters, arguments, clauses) = generics.split_for_impl();
+    if !generics.params.is_empty() {
+        return TokenStream::new();
+    }
+    quote! {
+        #[automatically_derived]
+        impl #parameters #private::serde::Serialize for #name #arguments #clauses {
+            fn serialize<S: #private::serde::Serializer>(&self, _: S) -> ::core::result::Result<S::Ok, S::Error> {
+                ::core::unreachable!()
+            }
+        }
+        #[automatically_derived]
+        impl<'de> #private::serde::Deserialize<'de> for #name #arguments #clauses {
+            fn deserialize<D: #private::serde::Deserializer<'de>>(_: D) -> ::core::result::Result<Self, D::Error> {
+                ::core::unreachable!()
+            }
+        }
+        #[automatically_derived]
+        impl #parameters #private::schemars::JsonSchema for #name #arguments #clauses {
+            fn schema_name() -> ::std::borrow::Cow<'static, ::core::primitive::str> { ::core::unreachable!() }
+            fn json_schema(_: &mut #private::schemars::SchemaGenerator) -> #private::schemars::Schema {
+                ::core::unreachable!()
+            }
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! A service in which nothing is wrong: all that expansion may look at.
 
+use proc_macro2::Span;
 use syn::{Ident, Type, Visibility};
 
 use crate::crate_path::CratePath;
@@ -57,8 +58,13 @@ pub(crate) struct Handler {
     /// The name of its typed constant.
     pub(crate) constant: Ident,
     pub(crate) request: Option<Type>,
-    pub(crate) takes_call: bool,
+    /// The type of its call, if it takes one.
+    pub(crate) call: Option<Type>,
     pub(crate) reply: ReplyType,
+    /// The second parameter of its `Result`, if that is spelled out.
+    pub(crate) refusal: Option<Type>,
+    /// Where it says what it returns.
+    pub(crate) returns_at: Span,
 }
 
 /// Where the type of a reply is found.

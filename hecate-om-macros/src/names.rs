@@ -51,6 +51,13 @@ fn usable(name: String, or: &str) -> String {
     if name.is_empty() { or.to_owned() } else { name.to_owned() }
 }
 
+/// The nearest SemVer version, `1.0.0` where nothing is near.
+pub(crate) fn semver_like(version: &str) -> String {
+    let padded = ["", ".0", ".0.0"].map(|rest| format!("{}{rest}", version.trim_start_matches('v')));
+    let like = padded.into_iter().find(|like| semver::Version::parse(like).is_ok());
+    like.unwrap_or_else(|| "1.0.0".to_owned())
+}
+
 /// `Hecate Greeter` for `hecate-greeter`.
 pub(crate) fn title_of(name: &str) -> String {
     let capitalised = |word: String| {
@@ -88,6 +95,13 @@ mod tests {
         assert_eq!(snake_like("answerQuery", "x"), "answer_query");
         assert_eq!(snake_like("HTTPGet", "x"), "httpget");
         assert_eq!(title_of("hecate-rag"), "Hecate Rag");
+    }
+
+    #[test]
+    fn a_version_is_padded() {
+        assert_eq!(semver_like("1"), "1.0.0");
+        assert_eq!(semver_like("v1.2"), "1.2.0");
+        assert_eq!(semver_like("latest"), "1.0.0");
     }
 
     #[test]

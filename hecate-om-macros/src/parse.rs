@@ -3,11 +3,14 @@
 //! A body is nobody's business here: leaving it as tokens is faster, and half-typed code in it stays
 //! rustc's to complain about, so that editors keep working.
 
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::parse::discouraged::Speculative;
 use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, Generics, ImplItem, Path, Signature, Token, Type, Visibility, WhereClause, braced};
+use syn::punctuated::Punctuated;
+use syn::{Attribute, Generics, ImplItem, Meta, Path, Signature, Token, Type, Visibility, WhereClause, braced};
+
+use crate::validate::meant;
 
 /// An `impl` block.
 pub(crate) struct Block {
@@ -122,8 +125,44 @@ impl Block {
         })
     }
 
+    /// The names of the constants that the author wrote.
+    pub(crate) fn constants(&self) -> impl Iterator<Item = &Ident> {
+        self.items.iter().filter_map(|item| match item {
+            BlockItem::Other(item) => match &**item {
+                ImplItem::Const(constant) => Some(&constant.ident),
+                _ => None,
+            },
+            BlockItem::Method(_) => None,
+        })
+    }
+
     pub(crate) fn where_clause(&self) -> Option<&WhereClause> {
         self.generics.where_clause.as_ref()
+    }
+
+    /// Makes an inherent block of one of `impl Service for ..`, and of a pointer's the type's itself:
+    /// what was meant is emitted, so that it is not told a second time.
+    pub(crate) fn mend(&mut self) {
+        if self.of_trait.as_ref().is_some_and(|path| path.segments.last().is_some_and(|last| last.ident == "Service")) {
+            self.of_trait = None;
+            self.trait_tokens = TokenStream::new();
+        }
+        if let Some(meant) = meant(&self.self_type) {
+            self.self_type = meant.clone();
+        }
+    }
+
+    /// Takes the macro calls out of the block.
+    pub(crate) fn take_macro_calls(&mut self) -> Vec<ImplItem> {
+        let is_call = |item: &BlockItem| matches!(item, BlockItem::Other(item) if matches!(**item, ImplItem::Macro(_)));
+        let (calls, items) = std::mem::take(&mut self.items).into_iter().partition(is_call);
+        self.items = items;
+        let calls: Vec<BlockItem> = calls;
+        let item = |item| match item {
+            BlockItem::Other(item) => Some(*item),
+            BlockItem::Method(_) => None,
+        };
+        calls.into_iter().filter_map(item).collect()
     }
 }
 
@@ -151,7 +190,8 @@ impl ToTokens for BlockItem {
 impl ToTokens for Method {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         let Self { attributes, visibility, modifiers, signature, body } = self;
-        let attributes = attributes.iter().filter(|attribute| !is_capability(attribute));
+        let attributes =
+            attributes.iter().filter(|attribute| !is_capability(attribute) && !names_capability(attribute));
         tokens.extend(quote!(#(#attributes)* #visibility #modifiers #signature #body));
     }
 }
@@ -159,6 +199,24 @@ impl ToTokens for Method {
 /// Whether an attribute is called `capability`, by whatever path.
 pub(crate) fn is_capability(attribute: &Attribute) -> bool {
     attribute.path().segments.last().is_some_and(|last| last.ident == "capability")
+}
+
+/// Whether a `cfg_attr` may add a `capability`.
+pub(crate) fn names_capability(attribute: &Attribute) -> bool {
+    conditional(&attribute.meta)
+        .iter()
+        .any(|inner| inner.path().segments.last().is_some_and(|last| last.ident == "capability"))
+}
+
+/// What a `cfg_attr` may become, however deep.
+pub(crate) fn conditional(attribute: &Meta) -> Vec<Meta> {
+    let Meta::List(list) = attribute else { return Vec::new() };
+    if !list.path.is_ident("cfg_attr") {
+        return Vec::new();
+    }
+    let inner = list.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated).unwrap_or_default();
+    let inner = inner.into_iter().skip(1);
+    inner.flat_map(|inner| if inner.path().is_ident("cfg_attr") { conditional(&inner) } else { vec![inner] }).collect()
 }
 
 /// The attributes of an item that is no function.

@@ -1,15 +1,16 @@
 //! `#[derive(Refusal)]`: an enum whose variants callers can tell apart.
 
 use proc_macro2::TokenStream;
-use quote::{ToTokens, quote, quote_spanned};
-use syn::spanned::Spanned;
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::ext::IdentExt;
 use syn::{Attribute, Data, DeriveInput, Field, Fields, Ident, Meta, Type, Variant};
 
-use crate::arguments::{self, CrateArgument, Keys};
+use crate::arguments::{self, CrateArgument, REFUSAL_KEYS, Read, VARIANT_KEYS};
 use crate::crate_path::CratePath;
 use crate::diagnostics::{Diagnostics, Expansion, Rule};
 use crate::docs::Doc;
 use crate::names::{nearest, snake_like};
+use crate::validate::types::{first_span, last_segment, spelled};
 
 /// The codes that callers must be able to trust to be the runtime's.
 const RUNTIME_CODES: [&str; 12] = [
@@ -26,8 +27,6 @@ const RUNTIME_CODES: [&str; 12] = [
     "internal",
     "undeclared",
 ];
-
-static ENUM_KEYS: Keys = Keys { attribute: "refusal", known: &["crate"], elsewhere: None };
 
 /// A variant, checked.
 enum Refused {
@@ -63,7 +62,7 @@ pub(crate) fn expand(item: TokenStream) -> Expansion {
         let what = format!("refusal `{}` cannot have parameters: its codes stand in a contract", input.ident);
         diagnostics.error(Rule::ConcreteRefusal, &input.generics.params, what, "use concrete types");
     }
-    let refused: Vec<_> = variants.iter().map(|variant| read(variant, &mut diagnostics)).collect();
+    let refused: Vec<_> = variants.iter().map(|variant| read(variant, &input.ident, &mut diagnostics)).collect();
     let tokens = if diagnostics.is_empty() {
         implementation(&input.ident, &crate_path, &variants, &refused)
     } else {
@@ -90,19 +89,19 @@ fn enum_crate_path(attributes: &[Attribute], diagnostics: &mut Diagnostics) -> C
     let mut crate_path = CratePath::default();
     for attribute in refusal_attributes(attributes) {
         let tokens = attribute.meta.require_list().map(|list| list.tokens.clone()).unwrap_or_default();
-        let arguments: CrateArgument = arguments::read(tokens, &ENUM_KEYS, diagnostics);
-        if let Some(path) = arguments.crate_path {
+        let arguments: Read<CrateArgument> = arguments::read(tokens, &REFUSAL_KEYS, diagnostics);
+        if let Some(path) = &arguments.crate_path {
             crate_path = path.validate(diagnostics);
         }
     }
     crate_path
 }
 
-fn read(variant: &Variant, diagnostics: &mut Diagnostics) -> Option<Refused> {
+fn read(variant: &Variant, of: &Ident, diagnostics: &mut Diagnostics) -> Option<Refused> {
     if is_transparent(variant, diagnostics)? {
         read_transparent(variant, diagnostics)
     } else {
-        read_own(variant, diagnostics)
+        read_own(variant, of, diagnostics)
     }
 }
 
@@ -119,18 +118,36 @@ fn is_transparent(variant: &Variant, diagnostics: &mut Diagnostics) -> Option<bo
             );
             return None;
         };
-        let argument = list.tokens.to_string();
-        if argument != "transparent" {
-            let what = format!("unknown argument `{argument}`");
-            let help = match nearest(&argument, &["transparent"]) {
+        let inner: Meta = match list.parse_args() {
+            Ok(inner) => inner,
+            Err(error) => {
+                let message = format!("{error}\nhelp: write `#[refusal(transparent)]`");
+                diagnostics.foreign(Rule::Readable, syn::Error::new(error.span(), message));
+                return None;
+            }
+        };
+        if !inner.path().is_ident("transparent") {
+            let argument = spelled(inner.path());
+            let (rule, what) = if argument == "crate" {
+                (Rule::ArgumentLevel, "`crate` is no argument of a variant".to_owned())
+            } else {
+                (Rule::KnownArgument, format!("unknown argument `{argument}`"))
+            };
+            let help = match nearest(&argument, VARIANT_KEYS.known) {
+                _ if argument == "crate" => "write it above the enum".to_owned(),
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "a variant takes `transparent`; its code is its name, its message its doc comment".to_owned(),
             };
-            diagnostics.error(Rule::KnownArgument, &list.tokens, what, help);
+            diagnostics.error(rule, inner.path(), what, help);
+            return None;
+        }
+        if !matches!(inner, Meta::Path(_)) {
+            let what = "`transparent` takes no value";
+            diagnostics.error(Rule::ArgumentValue, &inner, what, "write `#[refusal(transparent)]`");
             return None;
         }
         if transparent {
-            diagnostics.error(Rule::ArgumentOnce, attribute, "`transparent` is given twice", "remove one of them");
+            diagnostics.error(Rule::ArgumentOnce, &inner, "`transparent` is given twice", "remove one of them");
         }
         transparent = true;
     }
@@ -141,12 +158,8 @@ fn read_transparent(variant: &Variant, diagnostics: &mut Diagnostics) -> Option<
     let mut fields = variant.fields.iter();
     let (Some(Field { ident, ty, .. }), None) = (fields.next(), fields.next()) else {
         let what = format!("transparent refusal `{}` must hold exactly one other", variant.ident);
-        diagnostics.error(
-            Rule::TransparentField,
-            &variant.ident,
-            what,
-            format!("write `{}(CallError)`", variant.ident),
-        );
+        let other = variant.fields.iter().next().map_or_else(|| "CallError".to_owned(), |field| spelled(&field.ty));
+        diagnostics.error(Rule::TransparentField, &variant.ident, what, format!("write `{}({other})`", variant.ident));
         return None;
     };
     let name = &variant.ident;
@@ -157,9 +170,9 @@ fn read_transparent(variant: &Variant, diagnostics: &mut Diagnostics) -> Option<
     Some(Refused::Transparent { pattern, ty: ty.clone() })
 }
 
-fn read_own(variant: &Variant, diagnostics: &mut Diagnostics) -> Option<Refused> {
+fn read_own(variant: &Variant, of: &Ident, diagnostics: &mut Diagnostics) -> Option<Refused> {
     let before = diagnostics.len();
-    let name = variant.ident.to_string();
+    let name = variant.ident.unraw().to_string();
     let code = snake_like(&name, &name.to_lowercase());
     if RUNTIME_CODES.contains(&code.as_str()) {
         let what = format!("refusal `{name}` would have the code `{code}`, which is the runtime's own");
@@ -167,7 +180,7 @@ fn read_own(variant: &Variant, diagnostics: &mut Diagnostics) -> Option<Refused>
             Rule::OwnCode,
             &variant.ident,
             what,
-            format!("name the reason more closely, such as `{name}Here`"),
+            format!("name the reason more closely, such as `{}{name}`", subject(of)),
         );
     }
     let doc = Doc::of(&variant.attrs);
@@ -188,13 +201,13 @@ fn read_own(variant: &Variant, diagnostics: &mut Diagnostics) -> Option<Refused>
         );
     }
     if let Fields::Unnamed(fields) = &variant.fields {
+        let number = |index: usize| if fields.unnamed.len() == 1 { String::new() } else { format!("_{}", index + 1) };
+        let named = fields.unnamed.iter().enumerate();
+        let named = named.map(|(index, field)| format!("detail{}: {}", number(index), as_detail(&field.ty)));
+        let named = named.collect::<Vec<_>>().join(", ");
         let what = format!("the details of refusal `{name}` have no names");
-        diagnostics.error(
-            Rule::NamedDetails,
-            fields,
-            what,
-            format!("write `{name} {{ limit: .. }}`, or `#[refusal(transparent)]` to pass another refusal on"),
-        );
+        let help = format!("write `{name} {{ {named} }}`, or `#[refusal(transparent)]` to pass another refusal on");
+        diagnostics.error(Rule::NamedDetails, fields, what, help);
     }
     if diagnostics.len() > before {
         return None;
@@ -202,6 +215,19 @@ fn read_own(variant: &Variant, diagnostics: &mut Diagnostics) -> Option<Refused>
     let details = variant.fields.iter().filter_map(|field| field.ident.clone()).collect();
     let types = variant.fields.iter().map(|field| field.ty.clone()).collect();
     Some(Refused::Own { code, message: doc.text, details, types })
+}
+
+/// The type of a detail: what an error says, where it is one.
+fn as_detail(ty: &Type) -> String {
+    let is_error = last_segment(ty).is_some_and(|name| name.to_string().ends_with("Error"));
+    if is_error { "String".to_owned() } else { spelled(ty) }
+}
+
+/// `Greet` of `GreetRefusal`: what is refused.
+fn subject(of: &Ident) -> String {
+    let name = of.unraw().to_string();
+    let short = ["Refusal", "Error"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
+    if short.is_empty() { "Own".to_owned() } else { short.to_owned() }
 }
 
 fn implementation(
@@ -218,18 +244,22 @@ fn implementation(
         let variant_name = &variant.ident;
         match refused {
             Some(Refused::Own { code, message, details, types }) => {
-                let pattern = (!details.is_empty()).then(|| quote!({ #(#details),* }));
-                let keys = details.iter().map(ToString::to_string);
-                let values =
-                    details.iter().zip(types).map(|(field, ty)| quote_spanned!(ty.span()=> #private::detail(&#field)));
+                // At the type, so that one that cannot be sent is told there.
+                let bound: Vec<Ident> = (details.iter().zip(types))
+                    .map(|(field, ty)| format_ident!("__{}", field.unraw(), span = first_span(ty)))
+                    .collect();
+                let pattern = matches!(variant.fields, Fields::Named(_)).then(|| quote!({ #(#details: #bound),* }));
+                let keys = details.iter().map(|field| field.unraw().to_string());
+                let values = bound.iter().map(|bound| quote_spanned!(bound.span()=> #private::detail(&#bound)));
                 arms.push(
                     quote!(Self::#variant_name #pattern => #private::refuse(#code, #message, [#((#keys, #values)),*])),
                 );
                 codes.push(quote!(__codes.push(#private::RefusalCode { code: #code, message: #message });));
             }
             Some(Refused::Transparent { pattern, ty }) => {
-                arms.push(quote!(Self::#pattern => #private::Refusal::into_error(inner)));
-                codes.push(quote!(__codes.extend(<#ty as #private::Refusal>::codes());));
+                let refusal = quote_spanned!(first_span(ty)=> <#ty as #private::Refusal>);
+                arms.push(quote!(Self::#pattern => #refusal::into_error(inner)));
+                codes.push(quote!(::core::iter::Extend::extend(&mut __codes, #refusal::codes());));
                 conversions.push(quote! {
                     #[automatically_derived]
                     impl ::core::convert::From<#ty> for #name {

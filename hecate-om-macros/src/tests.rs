@@ -1,11 +1,13 @@
 //! What holds of the macros as a whole: their output, its size, and that every rule has its case.
 
 mod budget;
+mod cases;
 mod expansions;
+mod mutations;
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
-use syn::{Attribute, Item};
+use syn::{Attribute, Item, TraitItem};
 
 use crate::diagnostics::{Diagnostics, Expansion};
 use crate::package::Package;
@@ -22,14 +24,16 @@ fn package() -> Package {
 }
 
 /// Expands every one of our macros in the items of a file.
-fn expand_items(items: Vec<Item>) -> Vec<Expansion> {
-    items.into_iter().flat_map(expand_item).collect()
+fn expand_items(items: Vec<Item>, package: &Package) -> Vec<Expansion> {
+    items.into_iter().flat_map(|item| expand_item(item, package)).collect()
 }
 
-fn expand_item(mut item: Item) -> Vec<Expansion> {
-    if let Item::Mod(module) = &mut item {
+fn expand_item(mut item: Item, package: &Package) -> Vec<Expansion> {
+    if let Item::Mod(module) = &mut item
+        && module.attrs.is_empty()
+    {
         let inner = module.content.take().map(|(_, items)| items).unwrap_or_default();
-        return expand_items(inner);
+        return expand_items(inner, package);
     }
     let Some(attributes) = attributes_of(&mut item) else {
         return vec![Expansion::new(item.into_token_stream(), Diagnostics::default())];
@@ -48,12 +52,15 @@ fn expand_item(mut item: Item) -> Vec<Expansion> {
             let arguments = attribute.meta.require_list().map(|list| list.tokens.clone()).unwrap_or_default();
             let name = attribute.path().segments.last().unwrap().ident.to_string();
             expansions.push(match name.as_str() {
-                "hecate_service" => crate::service::expand(arguments, item.clone().into_token_stream(), &package()),
+                "hecate_service" => crate::service::expand(arguments, item.clone().into_token_stream(), package),
                 "message" => crate::message::expand(arguments, item.clone().into_token_stream()),
-                _ => crate::service::stray_capability(item.clone().into_token_stream()),
+                _ => crate::service::lone_capability(arguments, item.clone().into_token_stream()),
             });
         }
-        None => expansions.push(Expansion::new(item.clone().into_token_stream(), Diagnostics::default())),
+        None => {
+            expansions.extend(lone_capabilities(&item));
+            expansions.push(Expansion::new(item.clone().into_token_stream(), Diagnostics::default()));
+        }
     }
     if derives_refusal {
         expansions.push(crate::refusal::expand(item.into_token_stream()));
@@ -61,10 +68,30 @@ fn expand_item(mut item: Item) -> Vec<Expansion> {
     expansions
 }
 
+/// Expands the `#[capability]`s that no service block takes.
+fn lone_capabilities(item: &Item) -> Vec<Expansion> {
+    let methods: Vec<(&[Attribute], TokenStream)> = match item {
+        Item::Impl(block) => {
+            block.items.iter().map(|item| (crate::parse::attributes_of(item), item.to_token_stream())).collect()
+        }
+        Item::Trait(item) => {
+            let methods = item.items.iter().filter_map(|item| match item {
+                TraitItem::Fn(method) => Some((method.attrs.as_slice(), method.to_token_stream())),
+                _ => None,
+            });
+            methods.collect()
+        }
+        _ => Vec::new(),
+    };
+    let lone = methods.into_iter().filter(|(attributes, _)| attributes.iter().any(crate::parse::is_capability));
+    lone.map(|(_, method)| crate::service::lone_capability(TokenStream::new(), method)).collect()
+}
+
 fn attributes_of(item: &mut Item) -> Option<&mut Vec<Attribute>> {
     Some(match item {
         Item::Struct(item) => &mut item.attrs,
         Item::Enum(item) => &mut item.attrs,
+        Item::Mod(item) => &mut item.attrs,
         Item::Union(item) => &mut item.attrs,
         Item::Fn(item) => &mut item.attrs,
         Item::Impl(item) => &mut item.attrs,

@@ -2,12 +2,22 @@
 
 pub use {inventory, schemars, serde, serde_json};
 
-pub use crate::capability::{Capability, CapabilityError, CapabilityInfo, Handlers, Refusal, RefusalCode};
+use std::sync::Arc;
+
+pub use crate::capability::{
+    Call, Capability, CapabilityError, CapabilityInfo, Handlers, Refusal, RefusalCode, Reply, Request,
+};
 pub use crate::context::Context;
 pub use crate::contract::check as check_contract;
 pub use crate::health::Health;
 pub use crate::registry::Registration;
-pub use crate::service::{IdentitySpec, Service, ServiceInfo, StartError};
+pub use crate::service::{Callback, IdentitySpec, Service, ServiceInfo, Shared, StartError};
+
+pub use hecate_om_macros::told_capability;
+
+/// What is known of a service whose block has errors.
+pub static NO_SERVICE: ServiceInfo =
+    ServiceInfo::new("", "", "", "", "", &[], IdentitySpec::new("", &[], &[], 1), 1, "");
 
 /// The bytes of a manifest record before its text: the magic, then the length as a little-endian u32.
 const RECORD_HEADER: usize = 16;
@@ -47,15 +57,83 @@ pub fn keep(record: &'static [u8]) {
     std::hint::black_box(record);
 }
 
-/// What `start` returned, as the runtime wants it.
-pub fn started<S, E: Into<StartError>>(result: Result<S, E>) -> Result<S, StartError> {
-    result.map_err(Into::into)
+/// A service that has no `start` of its own.
+#[diagnostic::on_unimplemented(
+    message = "service `{Self}` has no `start`",
+    label = "this type cannot start by itself",
+    note = "help: write `async fn start(context: Context<Self>) -> Result<Self, StartError>` in the block, or `#[derive(Default)]` above `{Self}`"
+)]
+pub trait StartsByDefault: Sized {
+    /// The service.
+    fn by_default() -> Self;
 }
 
-/// A request that has no fields.
-pub type Nothing = ();
+#[diagnostic::do_not_recommend]
+impl<S: Default> StartsByDefault for S {
+    fn by_default() -> Self {
+        S::default()
+    }
+}
 
-/// The reply of a handler, where its signature does not spell it out.
+/// An error of `start`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the error of `start`",
+    label = "this function returns `{Self}`, which is no error",
+    note = "help: write `-> Result<Self, StartError>`; `?` makes one of any error, and so does `StartError::config(\"why\")`"
+)]
+pub trait StartFailure: Into<StartError> {}
+
+#[diagnostic::do_not_recommend]
+impl<E: Into<StartError>> StartFailure for E {}
+
+/// What `start` does; its name is what an author reads when it keeps something across an `.await`
+/// that cannot change threads.
+pub fn start_must_be_send<S, E: StartFailure>(
+    start: impl Future<Output = Result<S, E>> + Send + 'static,
+) -> Callback<'static, Result<S, StartError>> {
+    Box::pin(async { start.await.map_err(Into::into) })
+}
+
+/// A start that cannot fail.
+pub fn started<S: Send + 'static>(service: S) -> Callback<'static, Result<S, StartError>> {
+    Box::pin(std::future::ready(Ok(service)))
+}
+
+/// What `stop` does.
+pub fn stop_must_be_send<'a>(stop: impl Future<Output = ()> + Send + 'a) -> Callback<'a, ()> {
+    Box::pin(stop)
+}
+
+/// A stop that has nothing to do.
+pub fn nothing_to_stop() -> Callback<'static, ()> {
+    Box::pin(std::future::ready(()))
+}
+
+/// What `health` does.
+pub fn health_must_be_send<'a>(health: impl Future<Output = Health> + Send + 'a) -> Callback<'a, Health> {
+    Box::pin(health)
+}
+
+/// A health that is known at once.
+pub fn told(health: Health) -> Callback<'static, Health> {
+    Box::pin(std::future::ready(health))
+}
+
+/// Adds a handler that takes one request and gives one reply.
+pub fn handler<S, R, T, E, Fut>(
+    handlers: &mut Handlers<S>,
+    run: impl Fn(Arc<S>, Call<S>, R) -> Fut + Copy + Send + Sync + 'static,
+) where
+    S: Service,
+    R: Request,
+    T: Reply,
+    E: Refusal,
+    Fut: Future<Output = Result<T, E>> + Send + 'static,
+{
+    handlers.unary(run);
+}
+
+/// What a handler answers, where its signature does not spell it out.
 #[diagnostic::on_unimplemented(
     message = "a Hecate capability must return a `Result`, found `{Self}`",
     label = "this is not a `Result`",
@@ -66,12 +144,50 @@ pub trait Answer {
     type Reply;
 }
 
+#[diagnostic::do_not_recommend]
 impl<T, E> Answer for Result<T, E> {
     type Reply = T;
 }
 
+/// What a handler returned, where its signature does not spell it out.
+pub struct Returned<A>(pub A);
+
+impl<T, E> Returned<Result<T, E>> {
+    /// The `Result` that it is.
+    ///
+    /// # Errors
+    /// What the handler returned.
+    pub fn into_result(self) -> Result<T, E> {
+        self.0
+    }
+}
+
+/// Stands in where a handler returned no `Result`: that is told at its constant, once.
+pub trait NoResult: Sized {
+    /// Never runs.
+    ///
+    /// # Errors
+    /// Never.
+    fn into_result(self) -> Result<(), CapabilityError> {
+        unreachable!("a service whose handler returns no `Result` does not compile")
+    }
+}
+
+impl<A> NoResult for Returned<A> {}
+
+/// A detail of a refusal.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a detail of a refusal",
+    label = "this type cannot be sent to a caller",
+    note = "help: write `#[message]` above `{Self}`, or derive `serde::Serialize` for it"
+)]
+pub trait Detail: serde::Serialize {}
+
+#[diagnostic::do_not_recommend]
+impl<T: serde::Serialize> Detail for T {}
+
 /// One detail of a refusal.
-pub fn detail<T: serde::Serialize>(value: &T) -> serde_json::Value {
+pub fn detail<T: Detail>(value: &T) -> serde_json::Value {
     serde_json::to_value(value).unwrap_or_default()
 }
 

@@ -16,7 +16,7 @@ pub(crate) use call::CallParts;
 pub use call::{Call, CallId, Caller, Via};
 pub use error::{CapabilityError, ErrorCode};
 pub use handler::Handlers;
-pub(crate) use handler::{Bound, HandlerContract, Input, Output};
+pub(crate) use handler::{Answer, Bound, HandlerContract, Input, Output};
 pub use message::{Reply, Request};
 pub use refusal::{Refusal, RefusalCode};
 

@@ -22,6 +22,7 @@ const REFUSED: u8 = 1;
 const UNREACHABLE: u8 = 2;
 const DEGRADED: u8 = 3;
 const USAGE: u8 = 64;
+const OS: u8 = 71;
 const CONFIG: u8 = 78;
 
 const COMMANDS: [&str; 5] = ["run", "manifest", "contract", "health", "call"];
@@ -149,13 +150,17 @@ fn run(blueprint: Blueprint) -> u8 {
         }
     };
     let audience = Audience::of_stdout();
-    telemetry::install(loaded.config.log.clone(), audience);
+    if let Err(error) = telemetry::install(loaded.config.log.clone(), audience) {
+        complain(&format!("the system gives no thread for the log: {error}"));
+        return OS;
+    }
     loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     if cfg!(panic = "abort") {
         tracing::warn!("built with panic = \"abort\": one handler that panics ends the whole service");
     }
     let result =
         lifecycle::run(blueprint, &loaded.config, lifecycle::signals, |ready| lifecycle::announce(ready, audience));
+    telemetry::flush();
     result.unwrap_or_else(|error| {
         complain(&chain(&error));
         error.exit_code()
@@ -175,7 +180,7 @@ fn with_client(info: &ServiceInfo, command: impl AsyncFnOnce(&Config) -> u8) -> 
         Ok(runtime) => runtime.block_on(command(&loaded.config)),
         Err(error) => {
             complain(&error.to_string());
-            71
+            OS
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use thiserror::Error;
@@ -16,8 +16,8 @@ pub(crate) const MAX_SOCKET_PATH: usize = 107;
 const KNOWN: [(&str, &str); 5] = [
     ("HECATE_RUNTIME_DIR", "an absolute folder for sockets and locks"),
     ("HECATE_HEALTH_ADDR", "an address and port, such as `127.0.0.1:8470` or `[::]:8470`"),
-    ("HECATE_HEALTH_SOCKET", "an absolute path for a Unix socket"),
-    ("HECATE_LOG", "a level or targets, such as `info` or `warn,hecate_om=debug`"),
+    ("HECATE_HEALTH_SOCKET", "an absolute path of at most 107 bytes, for a Unix socket"),
+    ("HECATE_LOG", "a level and those of targets, such as `info` or `warn,hecate_om=debug`"),
     ("HECATE_STOP_TIMEOUT", "a time from 1s to 600s, such as `30s`"),
 ];
 
@@ -109,7 +109,7 @@ impl Reader {
             (None, Some(socket)) => Some(HealthAddress::Unix(socket)),
             (None, None) => Some(HealthAddress::Default(health_port)),
         };
-        let log = self.read("HECATE_LOG", |text| text.parse::<Targets>().ok());
+        let log = self.read("HECATE_LOG", log_filter);
         let stop_timeout = self.read("HECATE_STOP_TIMEOUT", |text| {
             humantime::parse_duration(text).ok().filter(|time| (1..=600).contains(&time.as_secs()))
         });
@@ -187,8 +187,21 @@ impl Reader {
     }
 }
 
+/// Without a slash at its end, through which a link would look like the folder behind it.
 fn absolute(text: &str) -> Option<PathBuf> {
-    Some(PathBuf::from(text)).filter(|path| path.is_absolute())
+    Some(Path::new(text)).filter(|path| path.is_absolute()).map(|path| path.components().collect())
+}
+
+/// Each part is a level or `target=level`. A bare target would be legal, too, but a level that is
+/// mistyped looks like one, and would silence everything else.
+fn log_filter(text: &str) -> Option<Targets> {
+    let parts: Vec<&str> = text.split(',').map(str::trim).collect();
+    let is_level = |text: &str| text.parse::<LevelFilter>().is_ok();
+    let fits = |part: &&str| match part.split_once('=') {
+        Some((target, level)) => !target.is_empty() && is_level(level),
+        None => is_level(part),
+    };
+    parts.iter().all(fits).then(|| parts.join(",").parse().ok())?
 }
 
 /// A value for a report: short, on one line, without control characters.

@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::capability::{
-    Bound, CallId, CallParts, Caller, CapabilityError, CapabilityInfo, ErrorCode, Input, Output, Via,
+    Answer, Bound, CallId, CallParts, Caller, CapabilityError, CapabilityInfo, ErrorCode, Input, Output, Via,
 };
 use crate::service::ServiceInfo;
 use crate::telemetry::panics;
@@ -199,53 +199,40 @@ impl Dispatch {
     ) -> Result<Output, CapabilityError> {
         let Admitted { id, slot, token, deadline } = admitted;
         let info = self.slots[slot].info;
-        let result = match check_size(&input) {
-            Ok(()) => {
-                self.run(slot, token, CallParts { id, caller: origin.caller, via: origin.via, deadline }, input).await
-            }
-            Err(refused) => Err(refused),
-        };
-        let result = result.and_then(check_reply);
-        if let Err(error) = &result {
-            log_failure(info, id, error);
-        }
-        result
-    }
-
-    async fn run(
-        self: &Arc<Self>,
-        slot: usize,
-        token: TaskTrackerToken,
-        parts: CallParts,
-        input: Input,
-    ) -> Result<Output, CapabilityError> {
-        let Some(handler) = self.handlers.get().and_then(|handlers| handlers.get(slot)) else {
-            return Err(CapabilityError::unavailable("the service is starting"));
-        };
-        let permit = self.permit(slot)?;
-        let (id, deadline, info) = (parts.id, parts.deadline, self.slots[slot].info);
-        let mut running = AssertUnwindSafe(handler.answer(parts, input));
+        let parts = CallParts { id, caller: origin.caller, via: origin.via, deadline };
+        let (permit, answer) = self.begin(slot, parts, input).map_err(|refused| told(info, id, refused))?;
+        let mut running = AssertUnwindSafe(answer);
         let first = poll_fn(|context| Poll::Ready(panics::caught(|| running.as_mut().poll(context)))).await;
         match first {
-            Ok(Poll::Ready(result)) => return result,
+            Ok(Poll::Ready(result)) => return ended(info, id, result),
             Ok(Poll::Pending) => {}
-            Err(panic) => return Err(panicked(info, id, &panic)),
+            Err(panic) => return ended(info, id, Err(panicked(panic))),
         }
         let rest = async move {
             let whole = poll_fn(move |context| match panics::caught(|| running.as_mut().poll(context)) {
                 Ok(Poll::Pending) => Poll::Pending,
                 Ok(Poll::Ready(result)) => Poll::Ready(result),
-                Err(panic) => Poll::Ready(Err(panicked(info, id, &panic))),
+                Err(panic) => Poll::Ready(Err(panicked(panic))),
             });
             let result = tokio::time::timeout_at(deadline, whole).await;
+            let result = ended(info, id, result.unwrap_or_else(|_| Err(timed_out(info))));
             drop((permit, token));
-            result.unwrap_or_else(|_| Err(timed_out(info)))
+            result
         };
-        match self.calls.spawn(rest).await {
-            Ok(result) => result,
-            // A handler that panics while it is dropped at its deadline ends here.
-            Err(error) => Err(CapabilityError::internal(error)),
-        }
+        // A handler that panics while it is dropped at its deadline ends as an error here.
+        tokio::spawn(rest).await.unwrap_or_else(|error| Err(told(info, id, CapabilityError::internal(error))))
+    }
+
+    fn begin(
+        self: &Arc<Self>,
+        slot: usize,
+        parts: CallParts,
+        input: Input,
+    ) -> Result<(Permit, Answer), CapabilityError> {
+        check_size(&input)?;
+        let handler = self.handlers.get().and_then(|handlers| handlers.get(slot));
+        let handler = handler.ok_or_else(|| CapabilityError::unavailable("the service is starting"))?;
+        Ok((self.permit(slot)?, handler.answer(parts, input)))
     }
 
     /// What a caller gets that does not send its request in time.
@@ -289,18 +276,31 @@ fn timed_out(info: &CapabilityInfo) -> CapabilityError {
     CapabilityError::new(ErrorCode::Timeout, message)
 }
 
-fn panicked(info: &CapabilityInfo, id: CallId, panic: &panics::Panic) -> CapabilityError {
-    tracing::error!(capability = info.name, version = info.version, call_id = %id, at = panic.location, panic = panic.message, "handler panicked");
-    CapabilityError::internal(format!("handler panicked at {}", panic.location))
+fn panicked(panic: panics::Panic) -> CapabilityError {
+    CapabilityError::internal(panic)
+}
+
+/// What a handler came to, as its caller sees it. Told here, because the caller may be gone.
+fn ended(
+    info: &CapabilityInfo,
+    id: CallId,
+    result: Result<Output, CapabilityError>,
+) -> Result<Output, CapabilityError> {
+    result.and_then(check_reply).map_err(|error| told(info, id, error))
 }
 
 /// A service's own refusals are its business; what broke is told once, with all that is known.
-fn log_failure(info: &CapabilityInfo, id: CallId, error: &CapabilityError) {
+fn told(info: &CapabilityInfo, id: CallId, error: CapabilityError) -> CapabilityError {
     match error.kind() {
         ErrorCode::Internal => {
-            let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
-            let chain = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
-            tracing::error!(capability = info.name, version = info.version, call_id = %id, error = chain, "call failed");
+            let source = std::error::Error::source(&error);
+            if let Some(panic) = source.and_then(|source| source.downcast_ref::<panics::Panic>()) {
+                tracing::error!(capability = info.name, version = info.version, call_id = %id, at = panic.location, panic = panic.message, "handler panicked");
+            } else {
+                let causes = std::iter::successors(source, |cause| cause.source());
+                let chain = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
+                tracing::error!(capability = info.name, version = info.version, call_id = %id, error = chain, "call failed");
+            }
         }
         ErrorCode::Timeout => {
             tracing::warn!(capability = info.name, version = info.version, call_id = %id, "call reached its deadline");
@@ -309,6 +309,7 @@ fn log_failure(info: &CapabilityInfo, id: CallId, error: &CapabilityError) {
             tracing::debug!(capability = info.name, version = info.version, call_id = %id, code = code.as_str(), "call refused");
         }
     }
+    error
 }
 
 /// At most three known names that may have been meant.

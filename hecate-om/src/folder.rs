@@ -5,7 +5,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
@@ -22,6 +22,8 @@ pub(crate) enum FolderError {
     Unsafe { path: PathBuf, what: String, help: String },
     #[error("the socket path {} is {} bytes long, the kernel takes {MAX_SOCKET_PATH}; help: set HECATE_RUNTIME_DIR to a shorter folder", .0.display(), .0.as_os_str().len())]
     TooLong(PathBuf),
+    #[error("{} is in the way and is no socket; help: move it, or choose another place", .0.display())]
+    InTheWay(PathBuf),
     #[error("cannot {action} {}", .path.display())]
     Io { action: &'static str, path: PathBuf, source: io::Error },
 }
@@ -33,7 +35,7 @@ impl FolderError {
             FolderError::Taken { .. } => 75,
             FolderError::Unsafe { .. } => 77,
             FolderError::TooLong(_) => 78,
-            FolderError::Io { .. } => 73,
+            FolderError::InTheWay(_) | FolderError::Io { .. } => 73,
         }
     }
 }
@@ -101,10 +103,29 @@ impl ServiceFolder {
     }
 }
 
+impl Drop for ServiceFolder {
+    /// Whoever looks for the service must not find where it was; the lock goes last.
+    fn drop(&mut self) {
+        let socket = self.paths.api_socket();
+        // Something else that is in its way stays.
+        if std::fs::symlink_metadata(&socket).is_ok_and(|found| found.file_type().is_socket()) {
+            remove(&socket);
+        }
+        remove(&self.paths.health_address());
+    }
+}
+
 /// A socket at a place that an operator chose, with a lock of its own beside it.
 #[derive(Debug)]
 pub(crate) struct OwnedSocket {
+    path: PathBuf,
     _lock: File,
+}
+
+impl Drop for OwnedSocket {
+    fn drop(&mut self) {
+        remove(&self.path);
+    }
 }
 
 impl OwnedSocket {
@@ -117,7 +138,7 @@ impl OwnedSocket {
         lock.push(".lock");
         let lock = take_lock(Path::new(&lock))?;
         let listener = bind(path)?;
-        Ok((Self { _lock: lock }, listener))
+        Ok((Self { path: path.to_owned(), _lock: lock }, listener))
     }
 }
 
@@ -171,11 +192,22 @@ fn take_lock(path: &Path) -> Result<File, FolderError> {
 /// Only for whoever holds the lock: what is at `path` belongs to a process that is dead.
 fn bind(path: &Path) -> Result<UnixListener, FolderError> {
     let io = |action| move |source| FolderError::Io { action, path: path.to_owned(), source };
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io("replace the socket")(error)),
-        _ => {}
+    match std::fs::symlink_metadata(path) {
+        Ok(found) if found.file_type().is_socket() => std::fs::remove_file(path).map_err(io("replace the socket"))?,
+        Ok(_) => return Err(FolderError::InTheWay(path.to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(io("look at the socket")(error)),
     }
     let listener = UnixListener::bind(path).map_err(io("listen on"))?;
     std::fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(io("protect the socket"))?;
     Ok(listener)
+}
+
+/// Removes a file that tells where the service was; one that is gone already is fine.
+pub(crate) fn remove(path: &Path) {
+    if let Err(error) = std::fs::remove_file(path)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        tracing::warn!(path = %path.display(), %error, "not removed");
+    }
 }

@@ -8,24 +8,28 @@ mod drain;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use thiserror::Error;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinHandle};
+use tokio::time::MissedTickBehavior;
 
 use crate::config::Config;
 use crate::dispatch::Dispatch;
 use crate::folder::{FolderError, ServiceFolder};
 use crate::health::board::{Board, Phase};
 use crate::health::endpoint::{self, HealthError, Place};
-use crate::health::monitor;
+use crate::health::monitor::Monitor;
 use crate::local::LocalApi;
 use crate::registry::{self, Duplicate};
 use crate::service::{Blueprint, StartError, Started};
 
 pub(crate) use banner::announce;
+
+/// The longest that a handler which blocks its thread keeps others waiting while threads are idle.
+const PULSE: Duration = Duration::from_millis(50);
 
 /// Somebody wants the service to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +85,7 @@ pub(crate) struct Ready<'a> {
     pub(crate) blueprint: Blueprint,
     pub(crate) health: &'a Place,
     pub(crate) socket: &'a Path,
-    pub(crate) took: std::time::Duration,
+    pub(crate) took: Duration,
 }
 
 /// Runs a service until somebody stops it; returns the exit code. `ready` is called once it is up.
@@ -101,12 +105,32 @@ pub(crate) fn run(
     let code = control.block_on(async {
         // Before all else: a signal during boot must end it.
         let stops = stops().map_err(BootError::Runtime)?;
+        tokio::spawn(keep_watched(workers.handle().clone()));
         let service = Boot { blueprint, config, workers: &workers, stops, begun };
         service.run(ready).await
     });
     // A handler that blocks its thread must not keep the process.
     workers.shutdown_background();
     code
+}
+
+/// Sees to it that somebody watches the sockets and timers of the workers while a handler blocks.
+///
+/// A worker that is woken by a socket keeps the watch until it parks again (tokio#4730). When a handler
+/// holds it and the others sleep, nobody would see the next call, nor the deadline of another.
+async fn keep_watched(workers: Handle) {
+    let metrics = workers.metrics();
+    let count = metrics.num_workers();
+    let mut pulse = tokio::time::interval(PULSE);
+    pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        pulse.tick().await;
+        let asleep = (0..count).filter(|worker| metrics.worker_park_unpark_count(*worker) % 2 == 1).count();
+        if (1..count).contains(&asleep) {
+            // Whoever wakes for this takes the watch when it parks.
+            workers.spawn(async {});
+        }
+    }
 }
 
 /// SIGTERM and SIGINT, as long as the runtime of the caller lives.
@@ -190,14 +214,18 @@ impl<'a> Boot<'a> {
         };
         let handlers = std::mem::take(&mut started.handlers);
         let service = Arc::new(started);
-        monitor::check(&service, self.workers.handle(), &board).await;
-        dispatch.open(handlers);
-        board.enter(Phase::Running);
-        let socket = folder.paths.api_socket();
-        ready(&Ready { blueprint: self.blueprint, health: &place, socket: &socket, took: self.begun.elapsed() });
-
-        let watching =
-            tokio::spawn(monitor::watch(Arc::clone(&service), self.workers.handle().clone(), Arc::clone(&board)));
+        let mut monitor = Monitor::new(Arc::clone(&service), self.workers.handle().clone(), Arc::clone(&board));
+        let early = tokio::select! {
+            () = monitor.check() => None,
+            Some(stop) = self.stops.recv() => Some(stop),
+        };
+        if early.is_none() {
+            dispatch.open(handlers);
+            board.enter(Phase::Running);
+            let socket = folder.paths.api_socket();
+            ready(&Ready { blueprint: self.blueprint, health: &place, socket: &socket, took: self.begun.elapsed() });
+        }
+        let watching = tokio::spawn(monitor.watch());
         let running = Running {
             config: self.config,
             workers: self.workers,
@@ -209,8 +237,11 @@ impl<'a> Boot<'a> {
             health_task,
             service,
         };
-        // The sender lives as long as this runtime; if it ever does not, stop in good order.
-        let stop = self.stops.recv().await.unwrap_or(Stop::Terminate);
+        let stop = match early {
+            Some(stop) => stop,
+            // The sender lives as long as this runtime; if it ever does not, stop in good order.
+            None => self.stops.recv().await.unwrap_or(Stop::Terminate),
+        };
         tracing::info!(?stop, "stopping");
         watching.abort();
         tokio::select! {

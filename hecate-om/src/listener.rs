@@ -86,6 +86,18 @@ struct Connection {
     order: watch::Sender<Order>,
     /// Whether the head of a request was read; until then nothing can be lost.
     spoke: AtomicBool,
+    /// Whether a request is being answered; what is left to write is not counted.
+    answering: AtomicBool,
+}
+
+impl Connection {
+    fn is_silent(&self) -> bool {
+        !self.spoke.load(Ordering::Acquire)
+    }
+
+    fn is_answering(&self) -> bool {
+        self.answering.load(Ordering::Acquire)
+    }
 }
 
 /// The open connections of a listener.
@@ -133,21 +145,32 @@ impl Connections {
         B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
     {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let connection =
-            Arc::new(Connection { order: watch::Sender::new(Order::Serve), spoke: AtomicBool::new(false) });
-        if self.table().len() >= self.limits.connections {
-            self.make_room();
+        let connection = Arc::new(Connection {
+            order: watch::Sender::new(Order::Serve),
+            spoke: AtomicBool::new(false),
+            answering: AtomicBool::new(false),
+        });
+        let full = self.table().len() >= self.limits.connections;
+        if full && !self.make_room() {
+            return;
         }
         self.table().insert(number, Arc::clone(&connection));
         let connections = Arc::clone(self);
+        // Before the task runs, so that no order is missed.
+        let orders = connection.order.subscribe();
         self.tasks.spawn(async move {
-            connections.run(stream, &connection, answer).await;
+            connections.run(stream, &connection, orders, answer).await;
             connections.table().remove(&number);
         });
     }
 
-    async fn run<S, F, Fut, B>(&self, stream: S, connection: &Arc<Connection>, answer: F)
-    where
+    async fn run<S, F, Fut, B>(
+        &self,
+        stream: S,
+        connection: &Arc<Connection>,
+        mut orders: watch::Receiver<Order>,
+        answer: F,
+    ) where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         F: Fn(Request<Incoming>) -> Fut,
         Fut: Future<Output = Response<B>>,
@@ -155,9 +178,15 @@ impl Connections {
     {
         let spoken = Arc::clone(connection);
         let service = service_fn(move |request| {
-            spoken.spoke.store(true, Ordering::Release);
+            let connection = Arc::clone(&spoken);
+            connection.spoke.store(true, Ordering::Release);
+            connection.answering.store(true, Ordering::Release);
             let answered = answer(request);
-            async move { Ok::<_, Infallible>(answered.await) }
+            async move {
+                let response = answered.await;
+                connection.answering.store(false, Ordering::Release);
+                Ok::<_, Infallible>(response)
+            }
         });
         let serving = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -168,7 +197,6 @@ impl Connections {
             .half_close(true)
             .serve_connection(TokioIo::new(stream), service);
         let mut serving = std::pin::pin!(serving);
-        let mut orders = connection.order.subscribe();
         loop {
             tokio::select! {
                 // An error here is a client that left or broke the protocol: hyper answered it.
@@ -178,21 +206,38 @@ impl Connections {
             let order = *orders.borrow_and_update();
             match order {
                 Order::Serve => {}
-                Order::Retire if connection.spoke.load(Ordering::Acquire) => serving.as_mut().graceful_shutdown(),
+                Order::Retire if !connection.is_silent() => serving.as_mut().graceful_shutdown(),
                 Order::Retire | Order::Cut => return,
             }
         }
     }
 
-    /// Cuts the oldest connection that never spoke; if all did, lets the oldest end.
-    fn make_room(&self) {
-        let table = self.table();
-        let silent = table.values().find(|connection| !connection.spoke.load(Ordering::Acquire));
-        match (silent, table.values().next()) {
-            (Some(silent), _) => silent.order.send_replace(Order::Cut),
-            (None, Some(oldest)) => oldest.order.send_replace(Order::Retire),
-            (None, None) => Order::Serve,
+    /// Makes room for a connection, if any can go without losing a call; says whether one could.
+    ///
+    /// First goes the oldest that never spoke, then one that was let go before and does not read its
+    /// reply. Else the oldest that is idle is let go; while it goes there is one too many, and the
+    /// next has no such grace.
+    fn make_room(&self) -> bool {
+        let mut table = self.table();
+        let retired = |connection: &Connection| *connection.order.borrow() == Order::Retire;
+        let oldest = |fits: &dyn Fn(&Connection) -> bool| {
+            table.iter().find(|(_, connection)| fits(connection)).map(|(number, _)| *number)
         };
+        let useless = oldest(&|connection| connection.is_silent())
+            .or_else(|| oldest(&|connection| retired(connection) && !connection.is_answering()));
+        let idle = oldest(&|connection| !connection.is_answering());
+        let (number, order) = match (useless, idle) {
+            (Some(useless), _) => (useless, Order::Cut),
+            (None, Some(idle)) if table.len() > self.limits.connections => (idle, Order::Cut),
+            (None, Some(idle)) => (idle, Order::Retire),
+            (None, None) => return false,
+        };
+        // What is cut counts no more, though its task has yet to end.
+        let connection = if order == Order::Cut { table.remove(&number) } else { table.get(&number).cloned() };
+        connection.is_some_and(|connection| {
+            connection.order.send_replace(order);
+            true
+        })
     }
 
     /// Lets every connection answer what it was asked, and waits until all have closed.
@@ -207,5 +252,120 @@ impl Connections {
     /// The table; nothing that is done under its lock can leave it half-done.
     fn table(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Connection>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use bytes::Bytes;
+    use http_body_util::Full;
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+    const LIMITS: Limits = Limits { connections: 4, read_buffer: 16 * 1024 };
+
+    /// Opens a connection to something that answers with `bytes` bytes once it is given a permit.
+    fn open(connections: &Arc<Connections>, permits: &Arc<Semaphore>, bytes: usize) -> UnixStream {
+        let (client, server) = UnixStream::pair().unwrap();
+        let permits = Arc::clone(permits);
+        connections.open(server, move |_| {
+            let permits = Arc::clone(&permits);
+            async move {
+                permits.acquire().await.unwrap().forget();
+                Response::new(Full::new(Bytes::from(vec![b'x'; bytes])))
+            }
+        });
+        client
+    }
+
+    fn count(connections: &Connections, fits: impl Fn(&Connection) -> bool) -> usize {
+        connections.table().values().filter(|connection| fits(connection)).count()
+    }
+
+    async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+        let begun = Instant::now();
+        while !holds() {
+            assert!(begun.elapsed() < Duration::from_secs(3), "not within three seconds: {what}");
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn is_writing(connection: &Connection) -> bool {
+        !connection.is_silent() && !connection.is_answering()
+    }
+
+    /// What a client reads without waiting; nothing where the connection is at its end.
+    async fn read(client: &UnixStream) -> Vec<u8> {
+        let mut bytes = vec![0; 1024];
+        client.readable().await.unwrap();
+        let read = client.try_read(&mut bytes).unwrap_or(0);
+        bytes.truncate(read);
+        bytes
+    }
+
+    #[tokio::test]
+    async fn of_a_burst_of_silent_connections_only_the_newest_stay() {
+        let (connections, permits) = (Connections::new(LIMITS), Arc::new(Semaphore::new(100)));
+        let mut clients = Vec::new();
+        for _ in 0..20 {
+            // None of their tasks has run when the next one comes.
+            clients.push(open(&connections, &permits, 1));
+            assert!(connections.table().len() <= LIMITS.connections);
+        }
+        let newest = clients.split_off(20 - LIMITS.connections);
+        let begun = Instant::now();
+        for client in clients {
+            assert!(read(&client).await.is_empty());
+        }
+        assert!(begun.elapsed() < HEAD_TIMEOUT / 2, "they were cut to make room, not because they were silent");
+        for client in newest {
+            client.try_write(REQUEST).unwrap();
+            assert!(read(&client).await.starts_with(b"HTTP/1.1 200"));
+        }
+    }
+
+    #[tokio::test]
+    async fn those_who_do_not_read_make_room_and_those_who_are_answered_do_not() {
+        let (connections, permits) = (Connections::new(LIMITS), Arc::new(Semaphore::new(0)));
+        let busy: Vec<_> = (0..LIMITS.connections).map(|_| open(&connections, &permits, 4 << 20)).collect();
+        for client in &busy {
+            client.try_write(REQUEST).unwrap();
+        }
+        until("all are being answered", || count(&connections, Connection::is_answering) == busy.len()).await;
+        let begun = Instant::now();
+        let refused = open(&connections, &permits, 1);
+        assert!(read(&refused).await.is_empty(), "nobody is cut for it who still waits for an answer");
+        assert!(begun.elapsed() < HEAD_TIMEOUT / 2, "it was refused, not forgotten");
+
+        // Now they have their answers, and do not read them.
+        permits.add_permits(1000);
+        until("none is being answered", || count(&connections, Connection::is_answering) == 0).await;
+        let mut deaf = busy;
+        for _ in 0..20 {
+            let client = open(&connections, &permits, 4 << 20);
+            assert!(connections.table().len() <= LIMITS.connections + 1, "one may be on its way out");
+            client.try_write(REQUEST).unwrap();
+            deaf.push(client);
+            until("its answer is being written", || count(&connections, is_writing) == connections.table().len()).await;
+        }
+        let polite = open(&connections, &permits, 1);
+        polite.try_write(REQUEST).unwrap();
+        assert!(read(&polite).await.starts_with(b"HTTP/1.1 200"));
+    }
+
+    #[tokio::test]
+    async fn without_descriptors_those_who_do_not_read_are_let_go_and_then_cut() {
+        let (connections, permits) = (Connections::new(LIMITS), Arc::new(Semaphore::new(100)));
+        let deaf = [(); 2].map(|()| open(&connections, &permits, 4 << 20));
+        deaf.iter().for_each(|client| assert_eq!(client.try_write(REQUEST).unwrap(), REQUEST.len()));
+        until("their answers are being written", || count(&connections, is_writing) == deaf.len()).await;
+        assert!(connections.make_room() && connections.table().len() == 2, "the oldest may still be read");
+        assert!(connections.make_room() && connections.table().len() == 1);
+        assert!(connections.make_room() && connections.make_room() && connections.table().is_empty());
+        assert!(!connections.make_room());
     }
 }

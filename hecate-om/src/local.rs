@@ -8,20 +8,21 @@ mod problem;
 pub(crate) use problem::Problem;
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use axum::Router;
 use axum::routing::{get, post};
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Either, Full};
 use hyper::body::{Body, Incoming};
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::header::{CONTENT_TYPE, EXPECT, HeaderValue};
 use hyper::service::Service;
 use hyper::{Method, Request, Response};
 use hyper_util::service::TowerToHyperService;
 use serde_json::json;
 use tokio::net::UnixListener;
 
-use crate::capability::{Caller, CapabilityError, CapabilityInfo, ErrorCode, Input, Output, Via};
+use crate::capability::{CallId, Caller, CapabilityError, CapabilityInfo, ErrorCode, Input, Output, Via};
 use crate::contract::Contract;
 use crate::dispatch::{self, Admitted, Dispatch, MAX_REQUEST, Origin};
 use crate::listener::{Connections, Limits};
@@ -29,6 +30,10 @@ use crate::service::{Blueprint, ServiceInfo};
 
 /// More connections than a box has callers; the file descriptors of the process end before.
 const LIMITS: Limits = Limits { connections: 16_384, read_buffer: 64 * 1024 };
+
+/// How much of a body is read that nobody looks at, and for how long.
+const MAX_DISCARDED: usize = 16 * MAX_REQUEST;
+const DISCARD_TIME: Duration = Duration::from_secs(2);
 
 type Answer = Response<Either<Full<Bytes>, axum::body::Body>>;
 
@@ -73,20 +78,27 @@ impl LocalApi {
         }
         let slot = match address(&request) {
             Address::Capability { name, version } => self.dispatch.find(name, version),
-            Address::Elsewhere => return self.elsewhere(request).await,
+            // Boxed: its state is large, and a call must not carry it along.
+            Address::Elsewhere => return Box::pin(self.elsewhere(request)).await,
         };
         match slot.and_then(|slot| self.dispatch.admit(slot)) {
-            Ok(admitted) => self.call(uid, admitted, request.into_body()).await,
-            Err(error) => problem::of(&error, None),
+            Ok(admitted) => self.call(uid, admitted, request).await,
+            Err(error) => refuse_unread(request, &error, None),
         }
     }
 
-    async fn call(&self, uid: u32, admitted: Admitted, body: Incoming) -> Answer {
+    async fn call(&self, uid: u32, admitted: Admitted, request: Request<Incoming>) -> Answer {
         let id = admitted.id;
-        let read = tokio::time::timeout_at(admitted.deadline(), read(body)).await;
-        let body = match read {
+        if request.body().size_hint().lower() > MAX_REQUEST as u64 {
+            return refuse_unread(request, &dispatch::too_large(), Some(id));
+        }
+        let mut body = request.into_body();
+        let body = match tokio::time::timeout_at(admitted.deadline(), read(&mut body)).await {
             Ok(Ok(body)) => body,
-            Ok(Err(error)) => return problem::of(&error, Some(id)),
+            Ok(Err(error)) => {
+                discard(body);
+                return problem::of(&error, Some(id));
+            }
             Err(_) => return problem::of(&self.dispatch.timed_out(&admitted), Some(id)),
         };
         let origin = Origin { caller: Caller::Local { uid }, via: Via::Box };
@@ -109,20 +121,47 @@ enum Address<'a> {
     Elsewhere,
 }
 
-/// `POST /capabilities/{name}/v{version}`; names need no escapes, so there are none to undo.
+/// `POST /capabilities/{name}/v{version}`; names need no escapes, so there are none to undo, and a
+/// version has one spelling.
 fn address(request: &Request<Incoming>) -> Address<'_> {
-    let path = request.uri().path().strip_prefix("/capabilities/").and_then(|rest| rest.split_once("/v"));
-    match path.and_then(|(name, version)| Some((name, version.parse().ok()?))) {
+    let path = request.uri().path().strip_prefix("/capabilities/").and_then(|rest| rest.split_once('/'));
+    let canonical = |version: &&str| version.starts_with(|c: char| matches!(c, '1'..='9'));
+    let version = |text: &str| text.strip_prefix('v').filter(canonical)?.parse().ok();
+    match path.and_then(|(name, text)| Some((name, version(text)?))) {
         Some((name, version)) if request.method() == Method::POST => Address::Capability { name, version },
         _ => Address::Elsewhere,
     }
 }
 
-/// Reads a body that is not larger than a capability takes; one that says that it is, is not read.
-async fn read(mut body: Incoming) -> Result<Bytes, CapabilityError> {
-    if body.size_hint().lower() > MAX_REQUEST as u64 {
-        return Err(dispatch::too_large());
+/// Answers a call without a look at its body.
+fn refuse_unread(request: Request<Incoming>, error: &CapabilityError, call: Option<CallId>) -> Answer {
+    // Who expects to be told whether to send has not sent, and is not told to.
+    if !request.headers().contains_key(EXPECT) {
+        discard(request.into_body());
     }
+    problem::of(error, call)
+}
+
+/// Reads on for a while what nobody looks at: to close a connection on a caller that still writes
+/// would cost it the answer (RFC 9112, 9.6).
+fn discard(mut body: Incoming) {
+    if body.is_end_stream() {
+        return;
+    }
+    let discarding = async move {
+        let mut left = MAX_DISCARDED;
+        while let Some(Ok(frame)) = body.frame().await {
+            match left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) {
+                Some(still) => left = still,
+                None => return,
+            }
+        }
+    };
+    tokio::spawn(tokio::time::timeout(DISCARD_TIME, discarding));
+}
+
+/// Reads a body that is not larger than a capability takes.
+async fn read(body: &mut Incoming) -> Result<Bytes, CapabilityError> {
     let broken = |error: hyper::Error| CapabilityError::invalid_request(format!("the body ended early: {error}"));
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
@@ -153,6 +192,7 @@ fn fallback(blueprint: Blueprint) -> Router {
         .route("/capabilities", get(async move || json_response(listing.clone())))
         .route("/openapi.json", get(async move || json_response(openapi.get_or_init(make_openapi).clone())))
         .route("/capabilities/{name}/{version}", post(async || problem::malformed_address()))
+        .method_not_allowed_fallback(async || problem::wrong_method())
         .fallback(async || problem::nothing_here())
 }
 

@@ -24,24 +24,45 @@ pub trait Service: Send + Sync + Sized + 'static {
     const INFO: &'static ServiceInfo;
 
     #[doc(hidden)]
-    fn describe_handlers(handlers: &mut Handlers<Self>);
+    fn describe_handlers(handlers: &mut Handlers<Self>)
+    where
+        for<'a> Self: Shared<'a>;
 
     /// Calls `start`.
     #[doc(hidden)]
-    fn boot(context: Context<Self>) -> impl Future<Output = Result<Self, StartError>> + Send;
+    fn boot(context: Context<Self>) -> Callback<'static, Result<Self, StartError>>
+    where
+        for<'a> Self: Shared<'a>;
 
     /// Calls `stop`.
     #[doc(hidden)]
-    fn shut_down(&self) -> impl Future<Output = ()> + Send;
+    fn shut_down(&self) -> Callback<'_, ()>
+    where
+        for<'a> Self: Shared<'a>;
 
     /// Calls `health`.
     #[doc(hidden)]
-    fn probe(&self) -> impl Future<Output = Health> + Send;
+    fn probe(&self) -> Callback<'_, Health>
+    where
+        for<'a> Self: Shared<'a>;
 
     /// Names the manifest of the service in the binary that runs it.
     #[doc(hidden)]
     fn mark_as_run();
 }
+
+/// `Send + Sync + 'static`, which every service is: [`Service`] demands it.
+///
+/// A concrete type is taken at its word where this is a condition with a lifetime, so that one that is
+/// not shared is told once, on the type, and not again for each callback and handler.
+#[doc(hidden)]
+pub trait Shared<'a>: Send + Sync + 'static {}
+
+impl<S: Send + Sync + 'static> Shared<'_> for S {}
+
+/// A callback at work.
+#[doc(hidden)]
+pub type Callback<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// What is known of a service at compile time.
 #[derive(Debug)]

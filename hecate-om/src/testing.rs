@@ -30,7 +30,7 @@ use std::marker::PhantomData;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -78,6 +78,7 @@ pub struct TestService<S> {
     client: LocalClient,
     health: SocketAddr,
     stops: mpsc::Sender<Stop>,
+    stopping: AtomicBool,
     thread: Option<JoinHandle<u8>>,
     service: PhantomData<fn() -> S>,
     _folder: TemporaryFolder,
@@ -120,6 +121,7 @@ pub async fn start<S: Service>() -> Result<TestService<S>, NotStarted> {
             client: LocalClient::new(socket),
             health,
             stops,
+            stopping: AtomicBool::new(false),
             thread: Some(thread),
             service: PhantomData,
             _folder: folder,
@@ -174,11 +176,6 @@ impl<S: Service> TestService<S> {
         self.health
     }
 
-    /// Asks the service to end, as SIGTERM would, without waiting for it.
-    pub fn begin_stop(&self) {
-        let _ = self.stops.try_send(Stop::Terminate);
-    }
-
     /// Stops the service in good order; returns the exit code that its process would have had.
     pub async fn stop(mut self) -> u8 {
         self.begin_stop();
@@ -188,10 +185,20 @@ impl<S: Service> TestService<S> {
     }
 }
 
+impl<S> TestService<S> {
+    /// Asks the service to end, as SIGTERM would, without waiting for it. To ask again changes nothing.
+    pub fn begin_stop(&self) {
+        // A second request would end the service at once.
+        if !self.stopping.swap(true, Ordering::Relaxed) {
+            let _ = self.stops.try_send(Stop::Terminate);
+        }
+    }
+}
+
 impl<S> Drop for TestService<S> {
     fn drop(&mut self) {
         if let Some(thread) = self.thread.take() {
-            let _ = self.stops.try_send(Stop::Terminate);
+            self.begin_stop();
             let _ = thread.join();
         }
     }

@@ -1,1 +1,44 @@
-//! The kit that the tests of this package share.
+//! The kit that the tests of this package share: a service with every bad habit, gates that hold its
+//! handlers, processes that run it, and sockets that hide nothing.
+
+pub mod gate;
+pub mod lab;
+pub mod process;
+pub mod wire;
+
+use std::time::{Duration, Instant};
+
+pub use gate::Gate;
+pub use lab::Lab;
+pub use process::{Launch, Process};
+pub use wire::{Answer, Wire};
+
+/// How long a test waits for what must come. Far longer than it takes: only a failure waits it out.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Waits until `look` finds something.
+///
+/// # Panics
+/// When it does not within [`PATIENCE`].
+pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(begun.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Lets this process, and those it starts, open as many files as the system allows.
+pub fn allow_many_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+}
+
+/// Runs a test that is asynchronous.
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}

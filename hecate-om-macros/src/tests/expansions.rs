@@ -5,13 +5,13 @@ use std::path::Path;
 
 use quote::quote;
 
-use super::{expand_items, pretty};
+use super::{expand_items, package, pretty};
 
 /// Compares what the items of `<name>.rs` become with `<name>.expanded.rs`.
 fn check(name: &str) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tests/expansions");
     let source = fs::read_to_string(folder.join(format!("{name}.rs"))).unwrap();
-    let expansions = expand_items(syn::parse_file(&source).unwrap().items);
+    let expansions = expand_items(syn::parse_file(&source).unwrap().items, &package());
     let tokens = expansions.into_iter().map(|expansion| {
         assert!(expansion.diagnostics.is_empty(), "{:?}", expansion.diagnostics.messages());
         expansion.tokens

@@ -1,9 +1,11 @@
 //! The callbacks that an author may write: `start`, `stop` and `health`; and those that are generated.
 
+use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::{FnArg, ReturnType, Signature, Type};
 
-use super::{spelled, ungrouped_type};
+use super::handler::{extra_modifiers, is_shared};
+use super::types::{is_surely_no_result, is_unit, last_segment, spelled, ungrouped_type};
 use crate::diagnostics::{Diagnostics, Rule};
 use crate::model::{Callbacks, HealthCallback};
 use crate::parse::{Block, Method, is_capability};
@@ -31,17 +33,14 @@ pub(super) fn read(block: &Block, diagnostics: &mut Diagnostics) -> Callbacks {
         }
         if GENERATED.contains(&name.as_str()) {
             let what = format!("`{name}` is generated from the block and cannot be written");
-            diagnostics.error(Rule::GeneratedCallback, &signature.ident, what, "give the method another name");
+            let help = format!("give the method another name, such as `own_{name}`");
+            diagnostics.error(Rule::GeneratedCallback, &signature.ident, what, help);
             continue;
         }
-        if let Some(attribute) = method.attributes.iter().find(|attribute| is_capability(attribute)) {
+        if method.attributes.iter().any(is_capability) {
             let what = format!("`{name}` is a callback of the contract and cannot be a capability");
-            diagnostics.error(
-                Rule::CallbackIsNoCapability,
-                attribute,
-                what,
-                format!("give the method another name, such as `{name}_now`"),
-            );
+            let help = format!("give the method another name, such as `{name}_now`, or remove `#[capability]`");
+            diagnostics.error(Rule::CallbackIsNoCapability, &signature.ident, what, help);
             continue;
         }
         check_plain(method, diagnostics);
@@ -67,20 +66,19 @@ pub(super) fn read(block: &Block, diagnostics: &mut Diagnostics) -> Callbacks {
 fn check_plain(method: &Method, diagnostics: &mut Diagnostics) {
     let signature = &method.signature;
     let name = &signature.ident;
-    let place = if !signature.generics.params.is_empty() {
-        signature.generics.to_token_stream()
-    } else if signature.constness.is_some() || signature.abi.is_some() || is_unsafe(signature) {
-        signature.fn_token.to_token_stream()
+    let extra = extra_modifiers(method);
+    let (place, found) = if !extra.is_empty() {
+        let found = spelled(&extra);
+        (extra, format!("`{found}`"))
+    } else if !signature.generics.params.is_empty() {
+        (signature.generics.params.to_token_stream(), "parameters of its own".to_owned())
+    } else if let Some(clause) = &signature.generics.where_clause {
+        (clause.where_token.to_token_stream(), "conditions of its own".to_owned())
     } else {
         return;
     };
-    let what = format!("callback `{name}` must be a plain function");
+    let what = format!("callback `{name}` must be a plain function, found {found}");
     diagnostics.error(Rule::PlainCallback, place, what, format!("write `{}`", template(&name.to_string())));
-}
-
-/// Whether a function is `unsafe`.
-pub(super) fn is_unsafe(signature: &Signature) -> bool {
-    !signature.safety.to_token_stream().is_empty()
 }
 
 fn template(name: &str) -> &'static str {
@@ -92,7 +90,7 @@ fn template(name: &str) -> &'static str {
 }
 
 fn check_async(signature: &Signature, template: &str, diagnostics: &mut Diagnostics) {
-    if signature.asyncness.is_none() {
+    if signature.asyncness.is_none() && signature.constness.is_none() {
         let what = format!("callback `{}` must be `async`", signature.ident);
         diagnostics.error(Rule::AsyncCallback, signature.fn_token, what, format!("write `{template}`"));
     }
@@ -100,11 +98,10 @@ fn check_async(signature: &Signature, template: &str, diagnostics: &mut Diagnost
 
 fn check_start(signature: &Signature, diagnostics: &mut Diagnostics) {
     check_async(signature, START, diagnostics);
-    let inputs: Vec<_> = signature.inputs.iter().collect();
-    let takes_context = matches!(inputs.as_slice(), [FnArg::Typed(context)] if last_segment(&context.ty).is_some_and(|name| name == "Context"));
-    if !takes_context {
+    let is_context = |input: &FnArg| matches!(input, FnArg::Typed(context) if last_segment(&context.ty).is_some_and(|name| name == "Context"));
+    if let Some(place) = unexpected(signature, is_context) {
         let what = "callback `start` takes the context of the service and nothing else";
-        diagnostics.error(Rule::CallbackParameters, parameters(signature), what, format!("write `{START}`"));
+        diagnostics.error(Rule::CallbackParameters, place, what, format!("write `{START}`"));
     }
     let returned = returned(signature);
     if returned.is_none_or(is_surely_no_result) {
@@ -134,18 +131,21 @@ fn check_health(signature: &Signature, diagnostics: &mut Diagnostics) {
 }
 
 fn check_shared_self_only(signature: &Signature, template: &str, diagnostics: &mut Diagnostics) {
-    let name = &signature.ident;
-    let inputs: Vec<_> = signature.inputs.iter().collect();
-    let shared = matches!(inputs.as_slice(), [FnArg::Receiver(receiver)] if super::handler::is_shared(receiver));
-    if !shared {
-        let what = format!("callback `{name}` takes `&self` and nothing else");
-        diagnostics.error(Rule::CallbackParameters, parameters(signature), what, format!("write `{template}`"));
+    let is_shared_self = |input: &FnArg| matches!(input, FnArg::Receiver(receiver) if is_shared(receiver));
+    if let Some(place) = unexpected(signature, is_shared_self) {
+        let what = format!("callback `{}` takes `&self` and nothing else", signature.ident);
+        diagnostics.error(Rule::CallbackParameters, place, what, format!("write `{template}`"));
     }
 }
 
-/// The parameters of a function, or its name where it has none.
-fn parameters(signature: &Signature) -> proc_macro2::TokenStream {
-    if signature.inputs.is_empty() { signature.ident.to_token_stream() } else { signature.inputs.to_token_stream() }
+/// The first parameter that is not the only `expected` one; the function's name where that is missing.
+fn unexpected(signature: &Signature, expected: impl Fn(&FnArg) -> bool) -> Option<TokenStream> {
+    let mut inputs = signature.inputs.iter();
+    match inputs.next() {
+        None => Some(signature.ident.to_token_stream()),
+        Some(first) if expected(first) => inputs.next().map(ToTokens::to_token_stream),
+        Some(first) => Some(first.to_token_stream()),
+    }
 }
 
 /// What a function returns, as written.
@@ -157,35 +157,10 @@ pub(super) fn returned(signature: &Signature) -> Option<&Type> {
 }
 
 /// The place to point at when what is returned is wrong.
-pub(super) fn return_place(signature: &Signature) -> proc_macro2::TokenStream {
+pub(super) fn return_place(signature: &Signature) -> TokenStream {
     returned(signature).map_or_else(|| signature.ident.to_token_stream(), ToTokens::to_token_stream)
 }
 
 pub(super) fn found(returned: Option<&Type>) -> String {
     returned.map_or_else(|| "nothing".to_owned(), |ty| format!("`{}`", spelled(ty)))
-}
-
-/// The last name of a path, `Result` of `std::result::Result<A, B>`.
-pub(super) fn last_segment(ty: &Type) -> Option<String> {
-    match ungrouped_type(ty) {
-        Type::Path(path) => path.path.segments.last().map(|last| last.ident.to_string()),
-        _ => None,
-    }
-}
-
-pub(super) fn is_unit(ty: &Type) -> bool {
-    matches!(ungrouped_type(ty), Type::Tuple(tuple) if tuple.elems.is_empty())
-}
-
-/// Whether no alias can make a `Result` of this type.
-pub(super) fn is_surely_no_result(ty: &Type) -> bool {
-    const PLAIN: [&str; 20] = [
-        "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32", "u64", "u128",
-        "usize", "String", "Vec", "Option", "Self",
-    ];
-    match ungrouped_type(ty) {
-        Type::Path(_) => last_segment(ty).is_some_and(|name| PLAIN.contains(&name.as_str())),
-        Type::Macro(_) => false,
-        _ => true,
-    }
 }

@@ -1,33 +1,66 @@
 //! The signature of a handler: `async fn m(&self[, request: R][, call: &Call<Self>]) -> Result<T, E>`.
 
-use proc_macro2::Ident;
+use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident};
 use syn::ext::IdentExt;
-use syn::{FnArg, GenericArgument, PathArguments, Receiver, ReceiverKind, Type};
+use syn::{FnArg, GenericParam, PatType, Receiver, ReceiverKind, Type};
 
-use super::callbacks::{found, is_surely_no_result, is_unit, is_unsafe, last_segment, return_place, returned};
-use super::{spelled, ungrouped_type};
+use super::callbacks::{found, return_place, returned};
+use super::types::{
+    borrows, first_span, is_no_object, is_surely_no_result, is_unnamed, last_segment, lasting, optional, spelled,
+    type_arguments, ungrouped_type,
+};
 use crate::diagnostics::{Diagnostics, Rule};
 use crate::model::{Handler, ReplyType};
 use crate::parse::Method;
 
-/// Checks a handler; what comes out can be called, even where something else is wrong with it.
-pub(super) fn read(method: &Method, diagnostics: &mut Diagnostics) -> Option<Handler> {
+/// Checks a handler. Where something is wrong with it, what comes out is still good enough for the
+/// constant by which the rest of the crate names it.
+pub(super) fn read(method: &Method, self_type: &Type, diagnostics: &mut Diagnostics) -> Handler {
     let before = diagnostics.len();
     check_kind(method, diagnostics);
+    check_parameters(method, diagnostics);
     check_receiver(method, diagnostics);
-    let (request, takes_call) = read_parameters(method, diagnostics);
-    let reply = read_reply(method, diagnostics);
-    let reply = reply.filter(|_| diagnostics.len() == before)?;
+    let (request, call) = read_inputs(method, self_type, diagnostics);
+    let (reply, refusal) = read_output(method, diagnostics);
     let name = &method.signature.ident;
-    Some(Handler {
+    let handler = Handler {
         method: name.clone(),
         visibility: method.visibility.clone(),
         constant: constant_of(name),
         request,
-        takes_call,
+        call,
         reply,
-    })
+        refusal,
+        returns_at: returned(&method.signature)
+            .map_or_else(|| name.span(), |ty| last_segment(ty).map_or_else(|| first_span(ty), Ident::span)),
+    };
+    if diagnostics.len() == before { handler } else { lasting_handler(handler, method) }
+}
+
+/// The handler with types that may stand in a constant.
+fn lasting_handler(handler: Handler, method: &Method) -> Handler {
+    let parameters: Vec<&Ident> = method
+        .signature
+        .generics
+        .params
+        .iter()
+        .filter_map(|parameter| match parameter {
+            GenericParam::Type(parameter) => Some(&parameter.ident),
+            GenericParam::Const(parameter) => Some(&parameter.ident),
+            GenericParam::Lifetime(_) => None,
+        })
+        .collect();
+    let unit = || syn::parse_quote!(());
+    let reply = match &handler.reply {
+        ReplyType::Written(ty) => ReplyType::Written(lasting(ty, &parameters).unwrap_or_else(unit)),
+        // Whether it is a `Result` would be a second question.
+        ReplyType::Behind(ty) if last_segment(ty).is_none_or(|name| !name.to_string().ends_with("Result")) => {
+            ReplyType::Written(lasting(ty, &parameters).unwrap_or_else(unit))
+        }
+        ReplyType::Behind(ty) => ReplyType::Behind(ty.clone()),
+    };
+    Handler { request: handler.request.and_then(|ty| lasting(&ty, &parameters)), reply, ..handler }
 }
 
 /// `SAY_TWICE` for `say_twice`.
@@ -46,27 +79,56 @@ pub(super) fn is_shared(receiver: &Receiver) -> bool {
     }
 }
 
+/// What makes a function more than a plain one: `const`, `unsafe`, `extern "C"`.
+pub(super) fn extra_modifiers(method: &Method) -> TokenStream {
+    let signature = &method.signature;
+    let (constness, safety) = (&signature.constness, &signature.safety);
+    let mut extra = constness.to_token_stream();
+    if extra.is_empty() {
+        extra = safety.to_token_stream();
+    }
+    if extra.is_empty() {
+        extra = signature.abi.to_token_stream();
+    }
+    extra
+}
+
 fn check_kind(method: &Method, diagnostics: &mut Diagnostics) {
     let signature = &method.signature;
     let name = &signature.ident;
-    if signature.asyncness.is_none() {
+    let extra = extra_modifiers(method);
+    if !extra.is_empty() {
+        let what = format!(
+            "capability `{name}` must be a plain function, found `{}`: its callers are remote",
+            spelled(&extra)
+        );
+        diagnostics.error(Rule::PlainHandler, extra, what, format!("write `async fn {name}(..)`"));
+    } else if signature.asyncness.is_none() {
         let what = format!("capability `{name}` must be `async`");
         diagnostics.error(Rule::AsyncHandler, signature.fn_token, what, format!("write `async fn {name}(..)`"));
     }
-    if signature.constness.is_some() || signature.abi.is_some() || signature.variadic.is_some() || is_unsafe(signature)
-    {
-        let what = format!("capability `{name}` must be a plain function: its callers are remote");
-        diagnostics.error(Rule::PlainHandler, signature.fn_token, what, format!("write `async fn {name}(..)`"));
-    }
-    if !signature.generics.params.is_empty() || signature.generics.where_clause.is_some() {
-        let place = if signature.generics.params.is_empty() {
-            signature.generics.where_clause.to_token_stream()
-        } else {
-            signature.generics.params.to_token_stream()
+}
+
+fn check_parameters(method: &Method, diagnostics: &mut Diagnostics) {
+    let signature = &method.signature;
+    let name = &signature.ident;
+    for parameter in &signature.generics.params {
+        let (place, help) = match parameter {
+            GenericParam::Lifetime(parameter) => (
+                parameter.lifetime.to_token_stream(),
+                "leave the lifetime out: `&self`, and types that own what they hold",
+            ),
+            GenericParam::Type(parameter) => (parameter.ident.to_token_stream(), "write the concrete type"),
+            GenericParam::Const(parameter) => (parameter.ident.to_token_stream(), "write the value"),
         };
         let what =
             format!("capability `{name}` cannot have parameters of its own: callers reach one concrete function");
-        diagnostics.error(Rule::ConcreteHandler, place, what, "use concrete types");
+        diagnostics.error(Rule::ConcreteHandler, place, what, help);
+    }
+    if let (Some(clause), true) = (&signature.generics.where_clause, signature.generics.params.is_empty()) {
+        let what =
+            format!("capability `{name}` cannot have conditions of its own: callers reach one concrete function");
+        diagnostics.error(Rule::ConcreteHandler, clause.where_token, what, "remove the `where` clause");
     }
 }
 
@@ -75,8 +137,9 @@ fn check_receiver(method: &Method, diagnostics: &mut Diagnostics) {
     let name = &signature.ident;
     match signature.receiver() {
         None => {
+            let rest = if signature.inputs.is_empty() { "" } else { ", .." };
             let what = format!("capability `{name}` must take `&self`");
-            diagnostics.error(Rule::HandlerReceiver, name, what, format!("write `async fn {name}(&self, ..)`"));
+            diagnostics.error(Rule::HandlerReceiver, name, what, format!("write `async fn {name}(&self{rest})`"));
         }
         Some(receiver) if is_shared(receiver) => {}
         Some(receiver) => {
@@ -90,139 +153,185 @@ fn check_receiver(method: &Method, diagnostics: &mut Diagnostics) {
     }
 }
 
-fn read_parameters(method: &Method, diagnostics: &mut Diagnostics) -> (Option<Type>, bool) {
+fn read_inputs(method: &Method, self_type: &Type, diagnostics: &mut Diagnostics) -> (Option<Type>, Option<Type>) {
     let name = &method.signature.ident;
-    let mut request: Option<&Type> = None;
-    let mut takes_call = false;
+    let mut requests: Vec<&PatType> = Vec::new();
+    let mut call: Option<&Type> = None;
     let typed = method.signature.inputs.iter().filter_map(|input| match input {
-        FnArg::Typed(typed) => Some(&*typed.ty),
+        FnArg::Typed(typed) => Some(typed),
         FnArg::Receiver(_) => None,
     });
-    for ty in typed {
-        match parameter(ty) {
-            Parameter::Call if takes_call => {
+    for typed in typed {
+        let ty = &*typed.ty;
+        match input(ty) {
+            Input::Request => {
+                if call.is_some() && requests.is_empty() {
+                    let what = format!("the call of capability `{name}` comes after its request");
+                    let help = format!("write `(&self, {}, call: &Call<Self>)`", spelled(typed));
+                    diagnostics.error(Rule::CallParameter, ty, what, help);
+                }
+                requests.push(typed);
+            }
+            _ if call.is_some() => {
                 let what = format!("capability `{name}` takes its call twice");
                 diagnostics.error(Rule::CallParameter, ty, what, "remove one of them");
             }
-            Parameter::Call => takes_call = true,
-            Parameter::CallWrong => {
-                let what = format!("capability `{name}` takes its call as `{}`", spelled(ty));
-                diagnostics.error(Rule::CallParameter, ty, what, "write `call: &Call<Self>`");
-                takes_call = true;
-            }
-            Parameter::Request if takes_call => {
-                let what = format!("the call of capability `{name}` comes after its request");
-                diagnostics.error(Rule::CallParameter, ty, what, "write `(&self, request: .., call: &Call<Self>)`");
-            }
-            Parameter::Request if request.is_some() => {
-                let what = format!("capability `{name}` takes more than one request");
-                let help = "put the fields into one struct: `#[message] struct Request { .. }`";
-                diagnostics.error(Rule::OneRequest, ty, what, help);
-            }
-            Parameter::Request => {
-                check_request(name, ty, diagnostics);
-                request = Some(ty);
+            kind => {
+                if let Some(other) = of_another(ty, self_type) {
+                    let what = format!("capability `{name}` takes a call of `{}`, but answers its own", spelled(other));
+                    diagnostics.error(Rule::CallParameter, other, what, "write `call: &Call<Self>`");
+                } else if matches!(kind, Input::WrongCall) {
+                    let what = format!("capability `{name}` takes its call as `{}`", spelled(ty));
+                    diagnostics.error(Rule::CallParameter, ty, what, "write `call: &Call<Self>`");
+                }
+                call = Some(ty);
             }
         }
     }
-    (request.filter(|ty| !is_unit(ty)).cloned(), takes_call)
+    match requests.as_slice() {
+        [] => {}
+        [one] => check_request(name, one, diagnostics),
+        [_, second, ..] => {
+            let fields = requests.iter().map(|request| spelled(owned_field(request))).collect::<Vec<_>>().join(", ");
+            let what = format!("capability `{name}` takes more than one request");
+            let help = format!("put them into one: `#[message] struct {}Request {{ {fields} }}`", camel(name));
+            diagnostics.error(Rule::OneRequest, &second.ty, what, help);
+        }
+    }
+    (requests.first().map(|request| (*request.ty).clone()), call.cloned())
 }
 
-enum Parameter {
+enum Input {
     Call,
-    CallWrong,
+    WrongCall,
     Request,
 }
 
-fn parameter(ty: &Type) -> Parameter {
+fn input(ty: &Type) -> Input {
     let is_call = |ty: &Type| last_segment(ty).is_some_and(|name| name == "Call");
     match ungrouped_type(ty) {
         Type::Reference(reference) if is_call(&reference.elem) => {
             if reference.mutability.is_none() {
-                Parameter::Call
+                Input::Call
             } else {
-                Parameter::CallWrong
+                Input::WrongCall
             }
         }
-        other if is_call(other) => Parameter::CallWrong,
-        _ => Parameter::Request,
+        other if is_call(other) => Input::WrongCall,
+        _ => Input::Request,
     }
 }
 
-fn check_request(name: &Ident, ty: &Type, diagnostics: &mut Diagnostics) {
-    let text = spelled(ty);
+/// The service of a call, if it is surely not this one.
+fn of_another<'a>(call: &'a Type, self_type: &Type) -> Option<&'a Type> {
+    let call = match ungrouped_type(call) {
+        Type::Reference(reference) => &reference.elem,
+        other => other,
+    };
+    let of = type_arguments(call).first().copied()?;
+    let name = last_segment(of);
+    let is_own = name.is_some_and(|name| name == "Self") || name == last_segment(self_type);
+    (!is_own).then_some(of)
+}
+
+/// A parameter as the field of a struct: `name: String` for `mut name: &str`.
+fn owned_field(parameter: &PatType) -> TokenStream {
+    let name = match &*parameter.pat {
+        syn::Pat::Ident(pattern) => pattern.ident.to_token_stream(),
+        _ => quote::quote!(value),
+    };
+    let ty = owned(&parameter.ty);
+    quote::quote!(#name: #ty)
+}
+
+fn owned(ty: &Type) -> Type {
     match ungrouped_type(ty) {
-        Type::Reference(_) => {
-            let what =
-                format!("the request of capability `{name}` must be owned, found `{text}`: it is read from a call");
-            diagnostics.error(Rule::OwnedRequest, ty, what, "take it by value: `request: Request`");
+        Type::Reference(reference) if last_segment(&reference.elem).is_some_and(|name| name == "str") => {
+            syn::parse_quote!(String)
         }
-        Type::ImplTrait(_) | Type::TraitObject(_) => {
-            let what = format!("the request of capability `{name}` must have a named type, found `{text}`");
-            diagnostics.error(Rule::NamedRequest, ty, what, "write the concrete type");
+        Type::Reference(reference) => owned(&reference.elem),
+        Type::Slice(slice) => {
+            let element = owned(&slice.elem);
+            syn::parse_quote!(Vec<#element>)
         }
-        other if is_no_object(other) => {
-            let what = format!("the request of capability `{name}` must be an object on the wire, found `{text}`");
-            let help = format!("give it a name in a struct: `#[message] struct {} {{ .. }}`", camel(name));
-            diagnostics.error(Rule::ObjectRequest, ty, what, help);
-        }
-        _ => {}
+        other => other.clone(),
     }
 }
 
-fn read_reply(method: &Method, diagnostics: &mut Diagnostics) -> Option<ReplyType> {
+fn check_request(name: &Ident, request: &PatType, diagnostics: &mut Diagnostics) {
+    let ty = &*request.ty;
+    let (text, field) = (spelled(ty), owned_field(request));
+    let one = format!("`#[message] struct {} {{ {} }}`", camel(name), spelled(&field));
+    if is_unnamed(ty) {
+        let what = format!("the request of capability `{name}` must have a named type, found `{text}`");
+        let help = format!("give it one: `#[message] struct {} {{ .. }}`", camel(name));
+        diagnostics.error(Rule::NamedRequest, ty, what, help);
+    } else if borrows(ty) {
+        let what = format!("the request of capability `{name}` must be owned, found `{text}`: it is read from a call");
+        let owned = owned(ty);
+        let help = if is_no_object(&owned) {
+            format!("take a struct that owns it: {one}")
+        } else if borrows(&owned) {
+            "take a type that owns what it holds".to_owned()
+        } else {
+            format!("take it by value: `{}`", spelled(&field))
+        };
+        diagnostics.error(Rule::OwnedRequest, ty, what, help);
+    } else if is_no_object(ty) {
+        let what = format!("the request of capability `{name}` must be an object on the wire, found `{text}`");
+        let help = match optional(ty) {
+            Some(inner) => format!("take `{}`, with fields that are optional", spelled(inner)),
+            None => format!("give it a name in a struct: {one}"),
+        };
+        diagnostics.error(Rule::ObjectRequest, ty, what, help);
+    }
+}
+
+fn read_output(method: &Method, diagnostics: &mut Diagnostics) -> (ReplyType, Option<Type>) {
     let signature = &method.signature;
     let name = &signature.ident;
     let written = returned(signature);
     let Some(returned) = written.filter(|ty| !is_surely_no_result(ty)) else {
         let what = format!("capability `{name}` must return a `Result`, found {}", found(written));
-        let inner = written.map_or_else(|| "()".to_owned(), spelled);
-        diagnostics.error(Rule::HandlerResult, return_place(signature), what, format!("write `-> Result<{inner}>`"));
-        return None;
+        let help = match written {
+            None => "write `-> Result<()>`".to_owned(),
+            Some(ty) => match optional(ty) {
+                Some(inner) => format!("write `-> Result<{}>`, and refuse where there is none", spelled(inner)),
+                None if is_no_object(ty) || is_unnamed(ty) => {
+                    "write `-> Result<Reply>`, with `#[message] struct Reply { .. }`".to_owned()
+                }
+                None => format!("write `-> Result<{}>`", spelled(ty)),
+            },
+        };
+        diagnostics.error(Rule::HandlerResult, return_place(signature), what, help);
+        let meant = written.map_or_else(|| syn::parse_quote!(()), |ty| optional(ty).unwrap_or(ty).clone());
+        return (ReplyType::Written(meant), None);
     };
-    let Some(reply) = first_of_result(returned) else { return Some(ReplyType::Behind(returned.clone())) };
+    let arguments =
+        if last_segment(returned).is_some_and(|name| name == "Result") { type_arguments(returned) } else { Vec::new() };
+    let Some(reply) = arguments.first() else { return (ReplyType::Behind(returned.clone()), None) };
+    check_reply(name, reply, diagnostics);
+    (ReplyType::Written((*reply).clone()), arguments.get(1).map(|refusal| (*refusal).clone()))
+}
+
+fn check_reply(name: &Ident, reply: &Type, diagnostics: &mut Diagnostics) {
     let text = spelled(reply);
-    match ungrouped_type(reply) {
-        Type::Reference(_) | Type::ImplTrait(_) | Type::TraitObject(_) => {
-            let what = format!("the reply of capability `{name}` must be owned and have a named type, found `{text}`");
-            diagnostics.error(
-                Rule::OwnedReply,
-                reply,
-                what,
-                "return a struct of your own: `#[message] struct Reply { .. }`",
-            );
-        }
-        other if is_no_object(other) => {
-            let what = format!("the reply of capability `{name}` must be an object on the wire, found `{text}`");
-            let help = "give it a name in a struct: `#[message] struct Reply { .. }`";
-            diagnostics.error(Rule::ObjectReply, reply, what, help);
-        }
-        _ => {}
-    }
-    Some(ReplyType::Written(reply.clone()))
-}
-
-/// `T` of `Result<T, E>`, if it is spelled out.
-fn first_of_result(ty: &Type) -> Option<&Type> {
-    let Type::Path(path) = ungrouped_type(ty) else { return None };
-    let last = path.path.segments.last().filter(|last| last.ident == "Result")?;
-    let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
-    arguments.args.iter().find_map(|argument| match argument {
-        GenericArgument::Type(ty) => Some(ty),
-        _ => None,
-    })
-}
-
-/// Whether a type is surely something else than an object on the wire.
-fn is_no_object(ty: &Type) -> bool {
-    const PLAIN: [&str; 24] = [
-        "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32", "u64", "u128",
-        "usize", "str", "String", "Vec", "VecDeque", "Option", "HashSet", "BTreeSet", "PathBuf",
-    ];
-    match ungrouped_type(ty) {
-        Type::Tuple(tuple) => !tuple.elems.is_empty(),
-        Type::Array(_) | Type::Slice(_) => true,
-        ty => last_segment(ty).is_some_and(|name| PLAIN.contains(&name.as_str())),
+    if is_unnamed(reply) || borrows(reply) {
+        let what = format!("the reply of capability `{name}` must be owned and have a named type, found `{text}`");
+        let help = match ungrouped_type(reply) {
+            Type::Reference(reference) if !is_unnamed(reply) && !is_no_object(&reference.elem) => {
+                format!("return it by value: `Result<{}>`", spelled(owned(reply)))
+            }
+            _ => "return a struct of your own: `#[message] struct Reply { .. }`".to_owned(),
+        };
+        diagnostics.error(Rule::OwnedReply, reply, what, help);
+    } else if is_no_object(reply) {
+        let what = format!("the reply of capability `{name}` must be an object on the wire, found `{text}`");
+        let help = match optional(reply) {
+            Some(inner) => format!("return `Result<{}>`, and refuse where there is none", spelled(inner)),
+            None => format!("give it a name in a struct: `#[message] struct Reply {{ value: {text} }}`"),
+        };
+        diagnostics.error(Rule::ObjectReply, reply, what, help);
     }
 }
 

@@ -8,6 +8,10 @@
 //! Without it, `#[hecate_service]` writes `<build dir>/<profile>/hecate/<name>.manifest.json` whenever
 //! rustc compiles the service. With it, the file also comes back when somebody deletes it, and is
 //! written when a compiler cache answers instead of rustc. No dependencies: it compiles in no time.
+//!
+//! The file is a copy; what was built is told by the record in the binary. They differ when a compiler
+//! cache runs under `cargo check`, which the macro cannot tell from a build; and a service that is
+//! renamed leaves the file of its old name, as all build output does.
 
 use std::env;
 use std::fs::{self, File};
@@ -20,7 +24,7 @@ const FOLDER_VARIABLE: &str = "HECATE_MANIFEST_FOLDER";
 
 /// Tells `#[hecate_service]` where the build output is, and cargo to build anew when a manifest goes.
 ///
-/// Never fails a build: a folder that cannot be made is a warning of cargo's, and the manifest is
+/// Never fails a build: a folder that cannot be had is a warning of cargo's, and the manifest is
 /// still in the binary.
 pub fn manifest() {
     let Some(folder) = env::var_os("OUT_DIR").and_then(|out_dir| folder_of(Path::new(&out_dir))) else {
@@ -30,16 +34,18 @@ pub fn manifest() {
         return;
     };
     if let Err(error) = prepare(&folder) {
-        println!("cargo::warning=hecate-om: {} cannot be made: {error}", folder.display());
+        println!("cargo::warning=hecate-om: manifest.json is not kept in {}: {error}", folder.display());
         return;
     }
     println!("cargo::rerun-if-changed={}", folder.display());
     println!("cargo::rustc-env={FOLDER_VARIABLE}={}", folder.display());
 }
 
-/// `target/debug/hecate` for `target/debug/build/package-0123/out`.
+/// `target/debug/hecate` for `target/debug/build/package-0123/out`, and for `target/debug/build/package/0123/out`, to
+/// which cargo is moving.
 fn folder_of(out_dir: &Path) -> Option<PathBuf> {
-    let build = out_dir.ancestors().find(|folder| folder.file_name().is_some_and(|name| name == "build"))?;
+    // The outermost of those that cargo makes: the package may be called `build`, too.
+    let build = out_dir.ancestors().take(4).filter(|folder| folder.ends_with("build")).last()?;
     Some(build.parent()?.join("hecate"))
 }
 
@@ -58,6 +64,7 @@ mod tests {
         let folder = |out_dir| folder_of(Path::new(out_dir)).map(|folder| folder.to_string_lossy().into_owned());
         assert_eq!(folder("/t/debug/build/echo-01/out").as_deref(), Some("/t/debug/hecate"));
         assert_eq!(folder("/build/t/release/build/echo/01/out").as_deref(), Some("/build/t/release/hecate"));
+        assert_eq!(folder("/build/debug/build/build/01/out").as_deref(), Some("/build/debug/hecate"));
         assert_eq!(folder("/elsewhere/out"), None);
     }
 }

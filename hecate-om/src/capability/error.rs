@@ -72,6 +72,13 @@ impl ErrorCode {
         ErrorCode::Internal,
     ];
 
+    /// Codes of stages that this runtime does not have yet; services must not take them either.
+    const RESERVED: [&str; 2] = ["rate_limited", "undeclared"];
+
+    fn is_runtimes(code: &str) -> bool {
+        Self::RUNTIME.iter().any(|runtime| runtime.as_str() == code) || Self::RESERVED.contains(&code)
+    }
+
     /// The runtime's code of that text, else a service's own.
     pub(crate) fn from_wire(text: String) -> Self {
         let known = Self::RUNTIME.into_iter().find(|code| code.as_str() == text);
@@ -124,7 +131,7 @@ impl CapabilityError {
         let code = code.into();
         let snake = code.starts_with(|c: char| c.is_ascii_lowercase())
             && code.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
-        if snake && !ErrorCode::RUNTIME.iter().any(|runtime| runtime.as_str() == code) {
+        if snake && !ErrorCode::is_runtimes(&code) {
             Self::new(ErrorCode::Service(code), message)
         } else {
             let source = format!("a service cannot refuse with the code `{code}`: {}", message.into());
@@ -225,6 +232,7 @@ mod tests {
             let error = CapabilityError::refused(code.as_str().to_owned(), "mine");
             assert_eq!(error.kind(), &ErrorCode::Internal, "{code:?}");
         }
+        assert_eq!(CapabilityError::refused("rate_limited", "x").code(), "internal");
         assert_eq!(CapabilityError::refused("No Name", "x").code(), "internal");
         assert_eq!(CapabilityError::refused("no_name", "x").code(), "no_name");
     }

@@ -47,6 +47,7 @@ pub struct RefusalCode {
     pub message: &'static str,
 }
 
+#[diagnostic::do_not_recommend]
 impl Refusal for CapabilityError {
     fn into_error(self) -> CapabilityError {
         self
@@ -59,6 +60,7 @@ impl Refusal for CapabilityError {
 }
 
 /// A call made by a handler that failed: a refusal goes on as it came, all else is `unavailable`.
+#[diagnostic::do_not_recommend]
 impl Refusal for CallError {
     fn into_error(self) -> CapabilityError {
         match self {

@@ -30,7 +30,7 @@ const LIMITS: Limits = Limits { connections: 256, read_buffer: MAX_HEAD };
 /// Why health cannot be served where it was asked for.
 #[derive(Debug, Error)]
 pub(crate) enum HealthError {
-    #[error("health cannot be served at {address}; help: give HECATE_HEALTH_ADDR an address that is free")]
+    #[error("health cannot be served at {address}; help: give HECATE_HEALTH_ADDR an address of this box that is free")]
     Bind { address: SocketAddr, source: std::io::Error },
     #[error(transparent)]
     Socket(#[from] FolderError),
@@ -176,6 +176,9 @@ fn router(board: Arc<Board>) -> Router {
         .route("/startupz", get(startupz))
         .route("/info", get(info))
         .route("/manifest.json", get(manifest))
+        .method_not_allowed_fallback(async || {
+            respond(StatusCode::METHOD_NOT_ALLOWED, &json!({"error": "health takes GET and HEAD"}))
+        })
         .fallback(async || {
             respond(
                 StatusCode::NOT_FOUND,

@@ -2,20 +2,24 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::Running;
+use crate::folder::remove;
 use crate::health::board::Phase;
 
-/// The parts of the whole budget, in thirtieths: calls, `stop`, and what is still to be written.
+/// The most that calls and `stop` may take of the whole budget, in thirtieths. What is left, if only
+/// because they ended sooner, is for clients that still read their replies.
 const CALLS: u32 = 20;
 const STOP: u32 = 5;
-const FLUSH: u32 = 2;
 
 /// The exit code when the drain was cut short: try again.
 const CUT_SHORT: u8 = 75;
 
 impl Running<'_> {
     /// Ends everything in order; returns the exit code.
-    pub(super) async fn drain(self) -> u8 {
+    pub(super) async fn drain(mut self) -> u8 {
+        let end = Instant::now() + self.config.stop_timeout;
         let part = |thirtieths: u32| self.config.stop_timeout * thirtieths / 30;
         self.board.enter(Phase::Draining);
         self.dispatch.drain();
@@ -25,8 +29,12 @@ impl Running<'_> {
         // What was answered is written before the socket goes; calls that come now find nobody.
         self.api_task.abort();
         remove(&self.folder.paths.api_socket());
-        let flushed = tokio::time::timeout(part(FLUSH), self.api.retire()).await.is_ok();
-        if !flushed {
+        let flush = async {
+            // Only once it has ended are there no new connections.
+            let _ = (&mut self.api_task).await;
+            self.api.retire().await;
+        };
+        if tokio::time::timeout_at(end, flush).await.is_err() {
             tracing::warn!("a client did not read its reply in time");
         }
         remove(&self.folder.paths.health_address());
@@ -38,8 +46,13 @@ impl Running<'_> {
     async fn calls_end(&self, limit: Duration) -> bool {
         let ended = tokio::time::timeout(limit, self.dispatch.drained()).await.is_ok();
         if !ended {
+            let mut unread = self.dispatch.in_flight();
             for (capability, calls) in self.dispatch.running() {
+                unread = unread.saturating_sub(calls);
                 tracing::error!(%capability, calls, "calls abandoned at the end of the drain budget");
+            }
+            if unread > 0 {
+                tracing::error!(calls = unread, "calls abandoned whose request did not come whole");
             }
         }
         ended
@@ -59,14 +72,5 @@ impl Running<'_> {
                 false
             }
         }
-    }
-}
-
-/// Removes a file that tells where the service was; one that is gone already is fine.
-fn remove(path: &std::path::Path) {
-    if let Err(error) = std::fs::remove_file(path)
-        && error.kind() != std::io::ErrorKind::NotFound
-    {
-        tracing::warn!(path = %path.display(), %error, "not removed");
     }
 }

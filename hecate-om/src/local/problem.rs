@@ -32,10 +32,15 @@ pub(crate) struct Problem {
 
 impl Problem {
     fn new(error: &CapabilityError, call: Option<CallId>) -> Self {
+        let detail = match (error.kind(), call) {
+            // Here, too, because it is all that many callers print.
+            (ErrorCode::Internal, Some(call)) => format!("{}: {call}", error.message()),
+            _ => error.message().to_owned(),
+        };
         Self {
             kind: format!("urn:hecate:error:{}", error.code()),
             status: error.kind().http_status(),
-            detail: error.message().to_owned(),
+            detail,
             code: error.code().to_owned(),
             details: error.details().cloned(),
             retryable: error.is_retryable(),
@@ -83,18 +88,28 @@ pub(super) fn malformed_address() -> impl IntoResponse {
         .map(axum::body::Body::new)
 }
 
+/// The answer for an address that takes another method; the router adds which.
+pub(super) fn wrong_method() -> impl IntoResponse {
+    let detail = "this address does not take that method; the header Allow tells which it takes";
+    respond(&about_http(405, "method_not_allowed", detail)).map(axum::body::Body::new)
+}
+
 /// The answer for any other address.
 pub(super) fn nothing_here() -> impl IntoResponse {
-    let problem = Problem {
+    let detail = "nothing is here; try GET /capabilities, GET /openapi.json or POST /capabilities/{name}/v{version}";
+    respond(&about_http(404, "not_found", detail)).map(axum::body::Body::new)
+}
+
+/// A problem with the request line, before any capability is known.
+fn about_http(status: u16, code: &str, detail: &str) -> Problem {
+    Problem {
         kind: "about:blank".to_owned(),
-        status: 404,
-        detail: "nothing is here; try GET /capabilities, GET /openapi.json or POST /capabilities/{name}/v{version}"
-            .to_owned(),
-        code: "not_found".to_owned(),
+        status,
+        detail: detail.to_owned(),
+        code: code.to_owned(),
         details: None,
         retryable: false,
         retry_after_ms: None,
         call_id: None,
-    };
-    respond(&problem).map(axum::body::Body::new)
+    }
 }

@@ -3,8 +3,11 @@
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 
+use thiserror::Error;
+
 /// A panic that was caught.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Error)]
+#[error("panicked at {location}: {message}")]
 pub(crate) struct Panic {
     pub(crate) message: String,
     /// `<file>:<line>:<column>`.
@@ -19,11 +22,20 @@ thread_local! {
 /// Runs `action`; a panic in it is returned instead of unwinding further.
 pub(crate) fn caught<T>(action: impl FnOnce() -> T) -> Result<T, Panic> {
     let outer = CATCHING.replace(true);
+    // One that the action caught itself must not pass for the next.
+    CAUGHT.set(None);
     let result = catch_unwind(AssertUnwindSafe(action));
     CATCHING.set(outer);
     result.map_err(|payload| {
-        let seen = CAUGHT.with_borrow_mut(Option::take);
-        seen.unwrap_or_else(|| Panic { message: message_of(&*payload), location: "unknown place".to_owned() })
+        let message = message_of(&*payload);
+        // The hook is not told of one that is passed on; what it saw then is an earlier one.
+        let seen = CAUGHT.take().filter(|seen| seen.message == message);
+        let panic = seen.unwrap_or_else(|| Panic { message, location: "unknown place".to_owned() });
+        // A payload may panic in its turn when it is dropped; what that leaves is never looked at.
+        if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            std::mem::forget(again);
+        }
+        panic
     })
 }
 
@@ -38,6 +50,9 @@ pub(crate) fn install_hook() {
             } else if tracing::event_enabled!(tracing::Level::ERROR) {
                 let Panic { message, location } = seen(info);
                 tracing::error!(panic = message, at = location, "task panicked");
+                if cfg!(panic = "abort") {
+                    super::flush();
+                }
             } else {
                 previous(info);
             }

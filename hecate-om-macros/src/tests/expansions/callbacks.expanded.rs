@@ -10,21 +10,22 @@ impl Greeter {
 }
 const _: () = {
     use ::om::__private as __hecate;
+    const MANIFEST: &::core::primitive::str = "{\n  \"schema\": \"hecate.manifest/1\",\n  \"name\": \"hecate-greeter\",\n  \"display_name\": \"Greeter\",\n  \"version\": \"2.0.0\",\n  \"description\": \"Greets people by name.\",\n  \"service_type\": \"container_daemon\",\n  \"tenancy\": \"realm\",\n  \"runs_on\": \"infrastructure_node\",\n  \"callback_module\": \"greeter::Greeter\",\n  \"image\": \"ghcr.io/acme/hecate-greeter\",\n  \"license\": \"Apache-2.0\",\n  \"depends_on\": [\n    \"macula-station\"\n  ],\n  \"scope\": \"hello\",\n  \"capabilities\": [],\n  \"identity\": {\n    \"scope\": \"hello\",\n    \"actions\": [],\n    \"resources\": [\n      \"hello/*\"\n    ],\n    \"ttl_days\": 30\n  },\n  \"ports\": {\n    \"health\": 9000\n  },\n  \"min_om_version\": \"0.1.0\"\n}\n";
     #[allow(dead_code, private_interfaces, clippy::all)]
     impl Greeter {
         /// The `manifest.json` of this service, byte for byte.
-        pub const MANIFEST: &'static ::core::primitive::str = "{\n  \"schema\": \"hecate.manifest/1\",\n  \"name\": \"hecate-greeter\",\n  \"display_name\": \"Greeter\",\n  \"version\": \"2.0.0\",\n  \"description\": \"Greets people by name.\",\n  \"service_type\": \"container_daemon\",\n  \"tenancy\": \"realm\",\n  \"runs_on\": \"infrastructure_node\",\n  \"callback_module\": \"greeter::Greeter\",\n  \"image\": \"ghcr.io/acme/hecate-greeter\",\n  \"license\": \"Apache-2.0\",\n  \"depends_on\": [\n    \"macula-station\"\n  ],\n  \"scope\": \"hello\",\n  \"capabilities\": [],\n  \"identity\": {\n    \"scope\": \"hello\",\n    \"actions\": [],\n    \"resources\": [\n      \"hello/*\"\n    ],\n    \"ttl_days\": 30\n  },\n  \"ports\": {\n    \"health\": 9000\n  },\n  \"min_om_version\": \"0.1.0\"\n}\n";
+        pub const MANIFEST: &'static ::core::primitive::str = MANIFEST;
         /// What this service is.
         pub fn info() -> &'static __hecate::ServiceInfo {
-            <Self as __hecate::Service>::INFO
+            &INFO
         }
         /// What this service offers.
         pub fn capabilities() -> &'static [__hecate::CapabilityInfo] {
-            Self::info().capabilities
+            INFO.capabilities
         }
         /// What this service asks of its realm.
         pub fn identity_spec() -> &'static __hecate::IdentitySpec {
-            &Self::info().identity
+            &INFO.identity
         }
     }
     const _: &[::core::option::Option<&::core::primitive::str>] = &[
@@ -42,22 +43,38 @@ const _: () = {
         &[],
         __hecate::IdentitySpec::new("hello", &[], &["hello/*"], 30u16),
         9000u16,
-        <Greeter>::MANIFEST,
+        MANIFEST,
     );
     #[automatically_derived]
+    #[allow(deprecated, unused_imports, unused_qualifications, clippy::all)]
     impl __hecate::Service for Greeter {
         const INFO: &'static __hecate::ServiceInfo = &INFO;
-        fn describe_handlers(__handlers: &mut __hecate::Handlers<Self>) {}
-        async fn boot(
+        fn describe_handlers(__handlers: &mut __hecate::Handlers<Self>)
+        where
+            for<'a> Self: __hecate::Shared<'a>,
+        {}
+        fn boot(
             __context: __hecate::Context<Self>,
-        ) -> ::core::result::Result<Self, __hecate::StartError> {
-            __hecate::started(Self::start(__context).await)
+        ) -> __hecate::Callback<
+            'static,
+            ::core::result::Result<Self, __hecate::StartError>,
+        >
+        where
+            for<'a> Self: __hecate::Shared<'a>,
+        {
+            __hecate::start_must_be_send(Self::start(__context))
         }
-        async fn shut_down(&self) {
-            self.stop().await
+        fn shut_down(&self) -> __hecate::Callback<'_, ()>
+        where
+            for<'a> Self: __hecate::Shared<'a>,
+        {
+            __hecate::stop_must_be_send(self.stop())
         }
-        async fn probe(&self) -> __hecate::Health {
-            self.health().await
+        fn probe(&self) -> __hecate::Callback<'_, __hecate::Health>
+        where
+            for<'a> Self: __hecate::Shared<'a>,
+        {
+            __hecate::health_must_be_send(self.health())
         }
         fn mark_as_run() {
             #[cfg_attr(
@@ -80,9 +97,9 @@ const _: () = {
     #[used]
     #[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__hecate_om"))]
     #[cfg_attr(not(target_vendor = "apple"), unsafe(link_section = "hecate_om"))]
-    static MANIFEST: [::core::primitive::u8; __hecate::record_len(
-        <Greeter>::MANIFEST,
-    )] = __hecate::record(<Greeter>::MANIFEST);
+    static RECORD: [::core::primitive::u8; __hecate::record_len(MANIFEST)] = __hecate::record(
+        MANIFEST,
+    );
 };
 #[cfg(test)]
 #[allow(unnameable_test_items)]

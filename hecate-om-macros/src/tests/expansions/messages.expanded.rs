@@ -1,3 +1,5 @@
+#[allow(unused_imports)]
+use ::core::convert::{From as _, Into as _};
 #[derive(
     ::hecate_om::__private::serde::Serialize,
     ::hecate_om::__private::serde::Deserialize,
@@ -25,17 +27,19 @@ impl ::hecate_om::__private::Refusal for GreetRefusal {
             Self::NoName => {
                 ::hecate_om::__private::refuse("no_name", "Nobody to greet.", [])
             }
-            Self::TooLong { limit, found } => {
+            Self::TooLong { limit: __limit, found: __found } => {
                 ::hecate_om::__private::refuse(
                     "too_long",
                     "The name is too long.",
                     [
-                        ("limit", ::hecate_om::__private::detail(&limit)),
-                        ("found", ::hecate_om::__private::detail(&found)),
+                        ("limit", ::hecate_om::__private::detail(&__limit)),
+                        ("found", ::hecate_om::__private::detail(&__found)),
                     ],
                 )
             }
-            Self::Call(inner) => ::hecate_om::__private::Refusal::into_error(inner),
+            Self::Call(inner) => {
+                <CallError as ::hecate_om::__private::Refusal>::into_error(inner)
+            }
         }
     }
     fn codes() -> ::std::vec::Vec<::hecate_om::__private::RefusalCode> {
@@ -50,7 +54,10 @@ impl ::hecate_om::__private::Refusal for GreetRefusal {
                 code: "too_long",
                 message: "The name is too long.",
             });
-        __codes.extend(<CallError as ::hecate_om::__private::Refusal>::codes());
+        ::core::iter::Extend::extend(
+            &mut __codes,
+            <CallError as ::hecate_om::__private::Refusal>::codes(),
+        );
         __codes
     }
 }

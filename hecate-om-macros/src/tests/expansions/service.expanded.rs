@@ -17,6 +17,9 @@ impl Greeter {
 }
 const _: () = {
     use ::hecate_om::__private as __hecate;
+    #[capability(__taken)]
+    const _: () = ();
+    const MANIFEST: &::core::primitive::str = "{\n  \"schema\": \"hecate.manifest/1\",\n  \"name\": \"hecate-greeter\",\n  \"display_name\": \"Hecate Greeter\",\n  \"version\": \"1.2.3\",\n  \"description\": \"Greets people by name.\",\n  \"service_type\": \"container_daemon\",\n  \"tenancy\": \"realm\",\n  \"runs_on\": \"infrastructure_node\",\n  \"callback_module\": \"greeter::Greeter\",\n  \"license\": \"Apache-2.0\",\n  \"depends_on\": [],\n  \"scope\": \"greeter\",\n  \"capabilities\": [\n    {\n      \"name\": \"greeter.greet\",\n      \"version\": 1,\n      \"description\": \"Greets one person.\",\n      \"kind\": \"unary\",\n      \"timeout_ms\": 5000\n    },\n    {\n      \"name\": \"greeter.nod\",\n      \"version\": 2,\n      \"description\": \"Says nothing.\",\n      \"kind\": \"unary\",\n      \"timeout_ms\": 30000,\n      \"deprecated\": \"nobody sees it\"\n    }\n  ],\n  \"identity\": {\n    \"scope\": \"greeter\",\n    \"actions\": [\n      \"answer:greeter.greet@1\",\n      \"answer:greeter.nod@2\"\n    ],\n    \"resources\": [\n      \"greeter/*\"\n    ],\n    \"ttl_days\": 30\n  },\n  \"ports\": {\n    \"health\": 8470\n  },\n  \"min_om_version\": \"0.1.0\"\n}\n";
     #[allow(dead_code, private_interfaces, clippy::all)]
     impl Greeter {
         /// Calls `greeter.greet` version 1.
@@ -32,28 +35,22 @@ const _: () = {
             <Outcome as __hecate::Answer>::Reply,
         > = __hecate::Capability::new("greeter.nod", 2);
         /// The `manifest.json` of this service, byte for byte.
-        pub const MANIFEST: &'static ::core::primitive::str = "{\n  \"schema\": \"hecate.manifest/1\",\n  \"name\": \"hecate-greeter\",\n  \"display_name\": \"Hecate Greeter\",\n  \"version\": \"1.2.3\",\n  \"description\": \"Greets people by name.\",\n  \"service_type\": \"container_daemon\",\n  \"tenancy\": \"realm\",\n  \"runs_on\": \"infrastructure_node\",\n  \"callback_module\": \"greeter::Greeter\",\n  \"license\": \"Apache-2.0\",\n  \"depends_on\": [],\n  \"scope\": \"greeter\",\n  \"capabilities\": [\n    {\n      \"name\": \"greeter.greet\",\n      \"version\": 1,\n      \"description\": \"Greets one person.\",\n      \"kind\": \"unary\",\n      \"timeout_ms\": 5000\n    },\n    {\n      \"name\": \"greeter.nod\",\n      \"version\": 2,\n      \"description\": \"Says nothing.\",\n      \"kind\": \"unary\",\n      \"timeout_ms\": 30000,\n      \"deprecated\": \"nobody sees it\"\n    }\n  ],\n  \"identity\": {\n    \"scope\": \"greeter\",\n    \"actions\": [\n      \"answer:greeter.greet@1\",\n      \"answer:greeter.nod@2\"\n    ],\n    \"resources\": [\n      \"greeter/*\"\n    ],\n    \"ttl_days\": 30\n  },\n  \"ports\": {\n    \"health\": 8470\n  },\n  \"min_om_version\": \"0.1.0\"\n}\n";
+        pub const MANIFEST: &'static ::core::primitive::str = MANIFEST;
         /// What this service is.
         pub fn info() -> &'static __hecate::ServiceInfo {
-            <Self as __hecate::Service>::INFO
+            &INFO
         }
         /// What this service offers.
         pub fn capabilities() -> &'static [__hecate::CapabilityInfo] {
-            Self::info().capabilities
+            INFO.capabilities
         }
         /// What this service asks of its realm.
         pub fn identity_spec() -> &'static __hecate::IdentitySpec {
-            &Self::info().identity
+            &INFO.identity
         }
-        async fn start(
-            _: __hecate::Context<Self>,
-        ) -> ::core::result::Result<Self, __hecate::StartError> {
-            ::core::result::Result::Ok(<Self as ::core::default::Default>::default())
-        }
-        async fn stop(&self) {}
-        fn health(&self) -> __hecate::Health {
-            __hecate::Health::Ok
-        }
+        fn start(_: __hecate::Context<Self>) {}
+        fn stop(&self) {}
+        fn health(&self) {}
     }
     const _: &[::core::option::Option<&::core::primitive::str>] = &[
         ::core::option_env!("CARGO_PKG_VERSION"),
@@ -84,41 +81,66 @@ const _: () = {
             30u16,
         ),
         8470u16,
-        <Greeter>::MANIFEST,
+        MANIFEST,
     );
     #[automatically_derived]
+    #[allow(deprecated, unused_imports, unused_qualifications, clippy::all)]
     impl __hecate::Service for Greeter {
         const INFO: &'static __hecate::ServiceInfo = &INFO;
-        fn describe_handlers(__handlers: &mut __hecate::Handlers<Self>) {
-            __handlers
-                .unary::<
-                    Greet,
-                    Greeting,
-                    _,
-                    _,
-                    _,
-                >(|service, call, request| async move {
-                    service.greet(request, &call).await
-                });
-            __handlers
-                .unary::<
-                    (),
-                    <Outcome as __hecate::Answer>::Reply,
-                    _,
-                    _,
-                    _,
-                >(|service, _, _| async move { service.nod().await });
+        fn describe_handlers(__handlers: &mut __hecate::Handlers<Self>)
+        where
+            for<'a> Self: __hecate::Shared<'a>,
+        {
+            __hecate::handler::<
+                _,
+                Greet,
+                Greeting,
+                GreetRefusal,
+                _,
+            >(
+                __handlers,
+                |__service, __call, __request| async move {
+                    __service.greet(__request, &__call).await
+                },
+            );
+            __hecate::handler::<
+                _,
+                (),
+                _,
+                _,
+                _,
+            >(
+                __handlers,
+                |__service, _, _| async move {
+                    {
+                        use __hecate::NoResult as _;
+                        __hecate::Returned(__service.nod().await).into_result()
+                    }
+                },
+            );
         }
-        async fn boot(
+        fn boot(
             __context: __hecate::Context<Self>,
-        ) -> ::core::result::Result<Self, __hecate::StartError> {
-            __hecate::started(Self::start(__context).await)
+        ) -> __hecate::Callback<
+            'static,
+            ::core::result::Result<Self, __hecate::StartError>,
+        >
+        where
+            for<'a> Self: __hecate::Shared<'a>,
+        {
+            __hecate::started(<Greeter as __hecate::StartsByDefault>::by_default())
         }
-        async fn shut_down(&self) {
-            self.stop().await
+        fn shut_down(&self) -> __hecate::Callback<'_, ()>
+        where
+            for<'a> Self: __hecate::Shared<'a>,
+        {
+            __hecate::nothing_to_stop()
         }
-        async fn probe(&self) -> __hecate::Health {
-            self.health()
+        fn probe(&self) -> __hecate::Callback<'_, __hecate::Health>
+        where
+            for<'a> Self: __hecate::Shared<'a>,
+        {
+            __hecate::told(__hecate::Health::Ok)
         }
         fn mark_as_run() {
             #[cfg_attr(
@@ -141,9 +163,9 @@ const _: () = {
     #[used]
     #[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__hecate_om"))]
     #[cfg_attr(not(target_vendor = "apple"), unsafe(link_section = "hecate_om"))]
-    static MANIFEST: [::core::primitive::u8; __hecate::record_len(
-        <Greeter>::MANIFEST,
-    )] = __hecate::record(<Greeter>::MANIFEST);
+    static RECORD: [::core::primitive::u8; __hecate::record_len(MANIFEST)] = __hecate::record(
+        MANIFEST,
+    );
 };
 #[cfg(test)]
 #[allow(unnameable_test_items)]

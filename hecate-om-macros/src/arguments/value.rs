@@ -1,0 +1,193 @@
+//! The values of arguments: literals with the places where they stand, and what is said of all else.
+
+use darling::FromMeta;
+use proc_macro2::TokenStream;
+use quote::ToTokens;
+use syn::spanned::Spanned;
+use syn::{Expr, ExprLit, Lit, Meta};
+
+use crate::names::semver_like;
+
+/// An expression without the invisible groups that `macro_rules!` puts around what it hands on.
+pub(crate) fn ungrouped(mut expression: &Expr) -> &Expr {
+    while let Expr::Group(group) = expression {
+        expression = &group.expr;
+    }
+    expression
+}
+
+/// A value with the place where it stands.
+#[derive(Clone)]
+pub(crate) struct Written<T> {
+    pub(crate) value: T,
+    pub(crate) place: Expr,
+}
+
+/// A string literal.
+pub(crate) type Text = Written<String>;
+
+/// An integer literal, whatever its size.
+pub(crate) type Integer = Written<Option<u64>>;
+
+/// A list of string literals, `["a", "b"]`.
+#[derive(Clone)]
+pub(crate) struct Texts(pub(crate) Vec<Text>);
+
+/// What stands in the parentheses of an argument, to be read by keys of its own.
+#[derive(Clone)]
+pub(crate) struct Nested(pub(crate) TokenStream);
+
+impl FromMeta for Text {
+    fn from_meta(item: &Meta) -> darling::Result<Self> {
+        if let Meta::NameValue(pair) = item
+            && let Some(Lit::Str(text)) = literal(&pair.value)
+        {
+            return Ok(Written { value: text.value(), place: pair.value.clone() });
+        }
+        Err(wrong_value(item, "a string literal", &text_like(item)))
+    }
+}
+
+impl FromMeta for Integer {
+    fn from_meta(item: &Meta) -> darling::Result<Self> {
+        if let Meta::NameValue(pair) = item {
+            match (literal(&pair.value), ungrouped(&pair.value)) {
+                (Some(Lit::Int(number)), _) => {
+                    return Ok(Written { value: number.base10_parse().ok(), place: pair.value.clone() });
+                }
+                // `-1`: a number, and out of every range.
+                (_, Expr::Unary(_)) => return Ok(Written { value: None, place: pair.value.clone() }),
+                _ => {}
+            }
+        }
+        Err(wrong_value(item, "a whole number", &number_like(item)))
+    }
+}
+
+impl FromMeta for Texts {
+    fn from_meta(item: &Meta) -> darling::Result<Self> {
+        let Meta::NameValue(pair) = item else {
+            return Err(wrong_value(item, "a list of string literals", "[\"...\"]"));
+        };
+        let Expr::Array(array) = ungrouped(&pair.value) else {
+            let example = match literal(&pair.value) {
+                Some(Lit::Str(text)) => format!("[{}]", text.token()),
+                _ => "[\"...\"]".to_owned(),
+            };
+            return Err(wrong_value(item, "a list of string literals", &example));
+        };
+        let text = |element: &Expr| match literal(element) {
+            Some(Lit::Str(text)) => Ok(Written { value: text.value(), place: element.clone() }),
+            _ => {
+                let message = format!(
+                    "`{}` holds string literals, found {}\nhelp: write `\"...\"`",
+                    key_of(item),
+                    found_in(element)
+                );
+                Err(darling::Error::custom(message).with_span(&element.span()))
+            }
+        };
+        array.elems.iter().map(text).collect::<darling::Result<_>>().map(Texts)
+    }
+}
+
+impl FromMeta for Nested {
+    fn from_meta(item: &Meta) -> darling::Result<Self> {
+        match item {
+            Meta::List(list) => Ok(Self(list.tokens.clone())),
+            other => {
+                let key = key_of(other);
+                let message = format!(
+                    "`{key}` takes its arguments in parentheses, found {}\nhelp: write `{key}(health = 8470)`",
+                    found(other)
+                );
+                Err(darling::Error::custom(message).with_span(&place_of(other)))
+            }
+        }
+    }
+}
+
+fn literal(value: &Expr) -> Option<&Lit> {
+    match ungrouped(value) {
+        Expr::Lit(ExprLit { lit, .. }) => Some(lit),
+        _ => None,
+    }
+}
+
+fn key_of(item: &Meta) -> String {
+    item.path().get_ident().map(ToString::to_string).unwrap_or_default()
+}
+
+fn place_of(item: &Meta) -> proc_macro2::Span {
+    match item {
+        Meta::Path(path) => path.span(),
+        Meta::List(list) => list.path.span(),
+        Meta::NameValue(pair) => pair.value.span(),
+    }
+}
+
+fn wrong_value(item: &Meta, kind: &str, example: &str) -> darling::Error {
+    let key = key_of(item);
+    let message = format!("`{key}` takes {kind}, found {}\nhelp: write `{key} = {example}`", found(item));
+    darling::Error::custom(message).with_span(&place_of(item))
+}
+
+fn found(item: &Meta) -> String {
+    match item {
+        Meta::Path(_) => "nothing".to_owned(),
+        Meta::List(_) => "parentheses".to_owned(),
+        Meta::NameValue(pair) => found_in(&pair.value),
+    }
+}
+
+fn found_in(value: &Expr) -> String {
+    match ungrouped(value) {
+        Expr::Lit(ExprLit { lit, .. }) => {
+            let kind = match lit {
+                Lit::Str(_) => "the string",
+                Lit::Int(_) | Lit::Float(_) => "the number",
+                Lit::Bool(_) => "the boolean",
+                _ => "the literal",
+            };
+            format!("{kind} `{}`", lit.to_token_stream())
+        }
+        Expr::Array(_) => "a list".to_owned(),
+        _ => "an expression, which the macro cannot evaluate".to_owned(),
+    }
+}
+
+/// The string literal that was probably meant.
+fn text_like(item: &Meta) -> String {
+    let key = key_of(item);
+    if let Meta::List(list) = item
+        && let Ok(Lit::Str(text)) = syn::parse2(list.tokens.clone())
+    {
+        return text.token().to_string();
+    }
+    let number = match item {
+        Meta::NameValue(pair) => match literal(&pair.value) {
+            Some(Lit::Int(number)) => Some(number.base10_digits().to_owned()),
+            Some(Lit::Float(number)) => Some(number.base10_digits().to_owned()),
+            _ => None,
+        },
+        _ => None,
+    };
+    match (key.as_str(), number) {
+        ("timeout", Some(number)) => format!("\"{number}s\""),
+        ("version", Some(number)) => format!("\"{}\"", semver_like(&number)),
+        ("timeout", None) => "\"5s\"".to_owned(),
+        ("deprecated", _) => "\"why callers should move on\"".to_owned(),
+        _ => "\"...\"".to_owned(),
+    }
+}
+
+/// The number that was probably meant.
+fn number_like(item: &Meta) -> String {
+    if let Meta::NameValue(pair) = item
+        && let Some(Lit::Str(text)) = literal(&pair.value)
+        && let Ok(number) = text.value().trim().parse::<u16>()
+    {
+        return number.to_string();
+    }
+    if key_of(item) == "health" { "8470".to_owned() } else { "1".to_owned() }
+}

@@ -1,0 +1,23 @@
+use hecate_om::prelude::*;
+
+#[derive(Default)]
+struct Greeter;
+
+/// Nobody to greet.
+#[derive(Refusal)]
+struct GreetRefusal;
+
+/// Greets people by name.
+#[hecate_service(name = "hecate-greeter")]
+impl Greeter {
+    /// Greets nobody in particular.
+    #[capability(version = 1)]
+    async fn greet(&self) -> Result<(), GreetRefusal> {
+        Err(GreetRefusal)
+    }
+}
+
+fn main() -> ExitCode {
+    let _ = Greeter::GREET;
+    hecate_om::run::<Greeter>()
+}

@@ -1,0 +1,25 @@
+use hecate_om::prelude::*;
+
+#[derive(Default)]
+struct Greeter;
+
+#[derive(Refusal)]
+enum GreetRefusal {
+    /// It took too long.
+    Timeout,
+}
+
+/// Greets people by name.
+#[hecate_service(name = "hecate-greeter")]
+impl Greeter {
+    /// Greets nobody in particular.
+    #[capability(version = 1)]
+    async fn greet(&self) -> Result<(), GreetRefusal> {
+        Err(GreetRefusal::Timeout)
+    }
+}
+
+fn main() -> ExitCode {
+    let _ = Greeter::GREET;
+    hecate_om::run::<Greeter>()
+}

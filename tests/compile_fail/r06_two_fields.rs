@@ -1,0 +1,26 @@
+use hecate_om::prelude::*;
+
+#[derive(Default)]
+struct Greeter;
+
+#[derive(Refusal)]
+enum GreetRefusal {
+    #[refusal(transparent)]
+    Call(CallError, String),
+}
+
+/// Greets people by name.
+#[hecate_service(name = "hecate-greeter")]
+impl Greeter {
+    /// Greets nobody in particular.
+    #[capability(version = 1)]
+    async fn greet(&self) -> Result<(), GreetRefusal> {
+        let _ = GreetRefusal::Call;
+        Ok(())
+    }
+}
+
+fn main() -> ExitCode {
+    let _ = Greeter::GREET;
+    hecate_om::run::<Greeter>()
+}

@@ -1,0 +1,39 @@
+use hecate_om::prelude::*;
+
+#[derive(Default)]
+struct Greeter;
+
+#[message]
+struct Greet {
+    name: String,
+}
+
+#[message]
+struct Greeting {
+    message: String,
+}
+
+use std::rc::Rc;
+
+async fn pause() {}
+
+/// Greets people by name.
+#[hecate_service(name = "hecate-greeter")]
+impl Greeter {
+    async fn stop(&self) {
+        let name = Rc::new("Ada");
+        pause().await;
+        println!("{name}");
+    }
+
+    /// Greets one person.
+    #[capability(version = 1)]
+    async fn greet(&self, request: Greet) -> Result<Greeting> {
+        Ok(Greeting { message: request.name })
+    }
+}
+
+fn main() -> ExitCode {
+    let _ = Greeter::GREET;
+    hecate_om::run::<Greeter>()
+}

@@ -1,0 +1,31 @@
+use hecate_om::prelude::*;
+
+#[derive(Default)]
+struct Greeter;
+
+#[message]
+struct Greet {
+    name: String,
+}
+
+#[message]
+struct Greeting {
+    message: String,
+}
+
+type Outcome = Option<Greeting>;
+
+/// Greets people by name.
+#[hecate_service(name = "hecate-greeter")]
+impl Greeter {
+    /// Greets one person.
+    #[capability(version = 1)]
+    async fn greet(&self, request: Greet) -> Outcome {
+        Some(Greeting { message: request.name })
+    }
+}
+
+fn main() -> ExitCode {
+    println!("{}", Greeter::info().name);
+    hecate_om::run::<Greeter>()
+}

@@ -1,0 +1,8 @@
+use hecate_om::prelude::*;
+
+struct Greeter;
+
+fn main() -> ExitCode {
+    let _ = Greeter;
+    hecate_om::run::<Greeter>()
+}

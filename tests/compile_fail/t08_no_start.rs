@@ -1,0 +1,31 @@
+use hecate_om::prelude::*;
+
+struct Greeter {
+    language: String,
+}
+
+#[message]
+struct Greet {
+    name: String,
+}
+
+#[message]
+struct Greeting {
+    message: String,
+}
+
+/// Greets people by name.
+#[hecate_service(name = "hecate-greeter")]
+impl Greeter {
+    /// Greets one person.
+    #[capability(version = 1)]
+    async fn greet(&self, request: Greet) -> Result<Greeting> {
+        Ok(Greeting { message: request.name })
+    }
+}
+
+fn main() -> ExitCode {
+    let _ = Greeter::GREET;
+    let _ = |greeter: Greeter| greeter.language;
+    hecate_om::run::<Greeter>()
+}

@@ -1,0 +1,33 @@
+use hecate_om::prelude::*;
+
+#[derive(Default)]
+struct Greeter;
+
+#[message]
+struct Greet {
+    name: String,
+}
+
+#[message]
+struct Greeting {
+    message: String,
+}
+
+impl Greeter {
+    const GREET: &str = "Hello";
+}
+
+/// Greets people by name.
+#[hecate_service(name = "hecate-greeter")]
+impl Greeter {
+    /// Greets one person.
+    #[capability(version = 1)]
+    async fn greet(&self, request: Greet) -> Result<Greeting> {
+        Ok(Greeting { message: request.name })
+    }
+}
+
+fn main() -> ExitCode {
+    println!("{}", Greeter::info().name);
+    hecate_om::run::<Greeter>()
+}
