@@ -105,8 +105,7 @@ pub(crate) static REFUSAL_KEYS: Keys = Keys {
     elsewhere: &[(&VARIANT_KEYS, "write it above the variant that holds the other refusal")],
 };
 
-pub(crate) static VARIANT_KEYS: Keys =
-    Keys { taker: "#[refusal]", known: &["transparent"], elsewhere: &[(&REFUSAL_KEYS, "write it above the enum")] };
+pub(crate) static VARIANT_KEYS: Keys = Keys { taker: "#[refusal]", known: &["transparent"], elsewhere: &[] };
 
 /// Arguments, and which of them their author tried to give.
 #[derive(Default)]

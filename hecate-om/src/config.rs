@@ -78,19 +78,20 @@ impl Config {
             let name = name.into_string().ok()?;
             Some((name, value.to_string_lossy().into_owned()))
         });
-        Reader::new(variables).config(health_port)
+        Reader::new(variables, rustix::process::geteuid().is_root()).config(health_port)
     }
 }
 
 struct Reader {
     variables: Vec<(String, String)>,
+    is_root: bool,
     problems: Vec<Problem>,
     warnings: Vec<String>,
 }
 
 impl Reader {
-    fn new(variables: impl Iterator<Item = (String, String)>) -> Self {
-        Self { variables: variables.collect(), problems: Vec::new(), warnings: Vec::new() }
+    fn new(variables: impl Iterator<Item = (String, String)>, is_root: bool) -> Self {
+        Self { variables: variables.collect(), is_root, problems: Vec::new(), warnings: Vec::new() }
     }
 
     fn config(mut self, health_port: u16) -> Result<Loaded, ConfigError> {
@@ -158,7 +159,7 @@ impl Reader {
         if let Some(session) = self.value("XDG_RUNTIME_DIR").and_then(absolute) {
             return Some(session.join("hecate"));
         }
-        if rustix::process::geteuid().is_root() {
+        if self.is_root {
             return Some(PathBuf::from("/run/hecate"));
         }
         let home = self.value("HOME").and_then(absolute).map(|home| home.join(".hecate"));
@@ -231,7 +232,7 @@ mod tests {
 
     fn read(variables: &[(&str, &str)]) -> Result<Loaded, ConfigError> {
         let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        Reader::new(variables).config(8470)
+        Reader::new(variables, false).config(8470)
     }
 
     #[test]
@@ -265,6 +266,14 @@ mod tests {
         ] {
             assert!(report.contains(expected), "{expected:?} is missing from:\n{report}");
         }
+    }
+
+    #[test]
+    fn without_a_place_to_be_a_service_says_which_to_set() {
+        let error = read(&[]).unwrap_err().to_string();
+        assert!(error.contains("HECATE_RUNTIME_DIR is not set, and neither is HOME"), "{error}");
+        let of_root = Reader::new(std::iter::empty(), true).config(8470).unwrap();
+        assert_eq!(of_root.config.runtime_dir, PathBuf::from("/run/hecate"));
     }
 
     #[test]

@@ -100,7 +100,9 @@ pub(crate) fn run(
 ) -> Result<u8, BootError> {
     let begun = Instant::now();
     let control = Builder::new_current_thread().enable_all().build().map_err(BootError::Runtime)?;
-    let workers = Builder::new_multi_thread().enable_all().thread_name("hecate-worker").build();
+    // Two at least: on one, a handler that blocks its thread would stop all others.
+    let threads = std::thread::available_parallelism().map_or(2, |threads| threads.get().max(2));
+    let workers = Builder::new_multi_thread().worker_threads(threads).enable_all().thread_name("hecate-worker").build();
     let workers = workers.map_err(BootError::Runtime)?;
     let code = control.block_on(async {
         // Before all else: a signal during boot must end it.

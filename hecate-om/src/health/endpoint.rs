@@ -131,7 +131,7 @@ impl Bound {
         let connections = Connections::new(LIMITS);
         let mut serving = tokio::task::JoinSet::new();
         for listener in self.tcp {
-            let answer = answers(&board, |peer: SocketAddr| Detail(peer.ip().to_canonical().is_loopback()));
+            let answer = answers(&board, Detail::of_peer);
             serving.spawn(Arc::clone(&connections).serve(listener, answer));
         }
         if let Some((_socket, listener)) = self.unix {
@@ -145,6 +145,13 @@ impl Bound {
 /// Whether a client may see reasons.
 #[derive(Debug, Clone, Copy)]
 struct Detail(bool);
+
+impl Detail {
+    /// For callers on this box; IPv4 may come dressed as IPv6.
+    fn of_peer(peer: SocketAddr) -> Self {
+        Self(peer.ip().to_canonical().is_loopback())
+    }
+}
 
 fn answers<P, D: Fn(P) -> Detail>(
     board: &Arc<Board>,
@@ -248,4 +255,52 @@ fn with_headers(status: StatusCode, body: Body) -> Response {
         headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use http_body_util::BodyExt;
+
+    use super::*;
+    use crate::dispatch::Dispatch;
+    use crate::health::Health;
+    use crate::health::board::Check;
+    use crate::service::{IdentitySpec, ServiceInfo};
+
+    static INFO: ServiceInfo = ServiceInfo::new(
+        "hecate-x",
+        "1.0.0",
+        "x",
+        "x::X",
+        "x.rs:1",
+        &[],
+        IdentitySpec::new("x", &[], &[], 30),
+        1,
+        "{}",
+    );
+
+    async fn health_for(peer: &str) -> String {
+        let board = Board::new(&INFO, Dispatch::new(&INFO));
+        board.enter(Phase::Running);
+        let health = Health::degraded("the disk is nearly full");
+        board.note(Check { health, code: None, at: Instant::now(), took: Duration::ZERO });
+        let mut request = Request::get("/health").body(Body::empty()).unwrap();
+        request.extensions_mut().insert(Detail::of_peer(peer.parse().unwrap()));
+        let response = TowerToHyperService::new(router(board)).call(request).await.unwrap();
+        String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn reasons_are_for_callers_on_this_box() {
+        for near in ["127.0.0.1:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {
+            assert!(health_for(near).await.contains("nearly full"), "{near}");
+        }
+        for far in ["192.0.2.1:1", "[2001:db8::1]:1", "[::ffff:192.0.2.1]:1"] {
+            let report = health_for(far).await;
+            assert!(report.contains("\"status\":\"degraded\"") && !report.contains("nearly full"), "{far}: {report}");
+            assert!(!report.contains("checks"), "{far}: {report}");
+        }
+    }
 }

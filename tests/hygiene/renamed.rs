@@ -1,0 +1,57 @@
+//! A service that knows the runtime crate by another name.
+
+#![deny(warnings)]
+#![forbid(unsafe_code)]
+
+use om::{Call, Refusal, Result, capability, hecate_service, message};
+
+/// Whom to greet.
+#[message(crate = ::om)]
+struct Greet {
+    name: String,
+    tone: Tone,
+}
+
+#[message(crate = ::om)]
+#[derive(Clone, Copy)]
+enum Tone {
+    Soft,
+    Loud,
+}
+
+#[derive(Refusal)]
+#[refusal(crate = ::om)]
+enum GreetRefusal {
+    /// Nobody to greet.
+    NoName,
+    /// The tone is wrong.
+    Tone { found: Tone },
+}
+
+#[derive(Default)]
+struct Greeter;
+
+/// Greets people by name.
+#[hecate_service(name = "hecate-greeter", crate = ::om)]
+impl Greeter {
+    /// Greets one person.
+    #[om::capability(version = 1)]
+    async fn greet(&self, request: Greet, _call: &Call<Self>) -> Result<Greet, GreetRefusal> {
+        match request.tone {
+            Tone::Soft if request.name.is_empty() => Err(GreetRefusal::NoName),
+            Tone::Soft => Ok(request),
+            Tone::Loud => Err(GreetRefusal::Tone { found: request.tone }),
+        }
+    }
+
+    /// Greets without a word.
+    #[capability(version = 1)]
+    async fn nod(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn main() -> std::process::ExitCode {
+    let _ = Greeter::NOD;
+    om::run::<Greeter>()
+}
