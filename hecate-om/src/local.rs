@@ -25,11 +25,11 @@ use tokio::net::UnixListener;
 use crate::capability::{CallId, Caller, CapabilityError, CapabilityInfo, ErrorCode, Input, Output, Via};
 use crate::contract::Contract;
 use crate::dispatch::{self, Admitted, Dispatch, MAX_REQUEST, Origin};
-use crate::listener::{Connections, Limits};
+use crate::listener::{Connections, HEAD_TIMEOUT, Limits};
 use crate::service::{Blueprint, ServiceInfo};
 
 /// More connections than a box has callers; the file descriptors of the process end before.
-const LIMITS: Limits = Limits { connections: 16_384, read_buffer: 64 * 1024 };
+const LIMITS: Limits = Limits { connections: 16_384, read_buffer: 64 * 1024, head_timeout: HEAD_TIMEOUT };
 
 /// How much of a body is read that nobody looks at, and for how long.
 const MAX_DISCARDED: usize = 16 * MAX_REQUEST;

@@ -23,9 +23,9 @@ use tokio::net::{TcpListener, UnixListener};
 use super::board::{Board, Phase};
 use crate::config::HealthAddress;
 use crate::folder::{FolderError, OwnedSocket};
-use crate::listener::{Connections, Limits, MAX_HEAD};
+use crate::listener::{Connections, HEAD_TIMEOUT, Limits, MAX_HEAD};
 
-const LIMITS: Limits = Limits { connections: 256, read_buffer: MAX_HEAD };
+const LIMITS: Limits = Limits { connections: 256, read_buffer: MAX_HEAD, head_timeout: HEAD_TIMEOUT };
 
 /// Why health cannot be served where it was asked for.
 #[derive(Debug, Error)]
