@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use crate::manifest::ManifestText;
 
 /// Set by `hecate_om_build::manifest()` for the crate of its build script.
-const FOLDER_VARIABLE: &str = "HECATE_MANIFEST_FOLDER";
+const FOLDER_VARIABLE: &str = "BUILD_HECATE_MANIFEST_FOLDER";
 
 /// The folder `<build dir>/<profile>/hecate` of a build that makes something to run or to link.
 pub(crate) struct BuildOutput {

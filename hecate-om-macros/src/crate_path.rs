@@ -25,6 +25,12 @@ impl CratePath {
         quote!(#root::__private)
     }
 
+    /// The names of the path, without the colons.
+    pub(crate) fn segments(&self) -> Vec<String> {
+        let path = syn::parse2::<Path>(self.0.clone());
+        path.iter().flat_map(|path| &path.segments).map(|segment| segment.ident.to_string()).collect()
+    }
+
     /// The path of the crate itself.
     pub(crate) fn root(&self) -> &TokenStream {
         &self.0

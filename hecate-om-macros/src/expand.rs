@@ -112,24 +112,22 @@ fn reply_type(private: &TokenStream, handler: &Handler) -> TokenStream {
 }
 
 /// The names of the callbacks that the author left out: taken here, so that one in another block
-/// collides with them instead of being passed over in silence.
+/// collides with them instead of being passed over in silence. By constants, which hide no method of
+/// a trait from `self.stop()`.
 fn absent_callbacks(callbacks: &Callbacks) -> TokenStream {
-    let start = callbacks.start.is_none().then(|| {
-        quote!(
-            fn start(_: __hecate::Context<Self>) {}
-        )
+    let names = [
+        ("start", callbacks.start.is_some()),
+        ("stop", callbacks.stop.is_some()),
+        ("health", callbacks.health.is_some()),
+    ];
+    let absent = names.into_iter().filter(|(_, is_written)| !is_written).map(|(name, _)| {
+        let name = Ident::new(name, Span::call_site());
+        quote! {
+            #[allow(non_upper_case_globals)]
+            const #name: () = ();
+        }
     });
-    let stop = callbacks.stop.is_none().then(|| {
-        quote!(
-            fn stop(&self) {}
-        )
-    });
-    let health = callbacks.health.is_none().then(|| {
-        quote!(
-            fn health(&self) {}
-        )
-    });
-    quote!(#start #stop #health)
+    absent.collect()
 }
 
 /// What the runtime needs: the table, the handlers, the callbacks, and the record in the binary.

@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
-use syn::{Attribute, Fields, Generics, Ident, Item, Meta, Token, punctuated::Punctuated};
+use syn::{Attribute, Fields, Generics, Ident, Item, Meta, Path, Token, punctuated::Punctuated};
 
 use crate::arguments::{self, CrateArgument, MESSAGE_KEYS, Read};
 use crate::crate_path::CratePath;
@@ -11,6 +11,9 @@ use crate::service::kind_of;
 use crate::validate::types::spelled;
 
 const DERIVED: [&str; 3] = ["Serialize", "Deserialize", "JsonSchema"];
+
+/// The crates that have them, besides the runtime crate by another name.
+const ORIGINS: [&str; 3] = ["serde", "schemars", "hecate_om"];
 
 /// Adds both serde halves and the JSON Schema.
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Expansion {
@@ -54,7 +57,7 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Expansion {
             return Expansion::new(quote!(#item #stub), diagnostics);
         }
     };
-    check_derives(attributes, &mut diagnostics);
+    check_derives(attributes, &crate_path, &mut diagnostics);
     if !diagnostics.is_empty() {
         return Expansion::new(without_derived(parsed, &crate_path), diagnostics);
     }
@@ -106,17 +109,25 @@ fn stub(name: &Ident, generics: &Generics, crate_path: &CratePath) -> TokenStrea
     }
 }
 
-fn derived_paths(attribute: &Attribute) -> Option<Punctuated<syn::Path, Token![,]>> {
+fn derived_paths(attribute: &Attribute) -> Option<Punctuated<Path, Token![,]>> {
     let Meta::List(list) = &attribute.meta else { return None };
     list.path.is_ident("derive").then(|| list.parse_args_with(Punctuated::parse_terminated).ok()).flatten()
 }
 
-fn is_derived(path: &syn::Path) -> bool {
-    path.segments.last().is_some_and(|last| DERIVED.iter().any(|name| last.ident == name))
+/// Whether a derive is one of ours: by its bare name, or by a path from where they come from. One of
+/// the same name from elsewhere, `rkyv::Serialize`, is another.
+fn is_derived(path: &Path, crate_path: &CratePath) -> bool {
+    let names: Vec<String> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+    let Some((last, origin)) = names.split_last() else { return false };
+    let is_ours = origin.is_empty()
+        || ORIGINS.iter().any(|crate_name| origin[0] == *crate_name)
+        || origin.starts_with(&crate_path.segments());
+    DERIVED.contains(&last.as_str()) && is_ours
 }
 
-fn check_derives(attributes: &[Attribute], diagnostics: &mut Diagnostics) {
-    for path in attributes.iter().filter_map(derived_paths).flatten().filter(is_derived) {
+fn check_derives(attributes: &[Attribute], crate_path: &CratePath, diagnostics: &mut Diagnostics) {
+    let paths = attributes.iter().filter_map(derived_paths).flatten();
+    for path in paths.filter(|path| is_derived(path, crate_path)) {
         let what = format!("`#[message]` derives `{}` already", spelled(&path));
         diagnostics.error(
             Rule::DerivedOnce,
@@ -136,10 +147,55 @@ fn without_derived(mut item: Item, crate_path: &CratePath) -> TokenStream {
     };
     for attribute in attributes.iter_mut() {
         if let Some(paths) = derived_paths(attribute) {
-            let kept = paths.into_iter().filter(|path| !is_derived(path));
+            let kept = paths.into_iter().filter(|path| !is_derived(path, crate_path));
             *attribute = syn::parse_quote!(#[derive(#(#kept),*)]);
         }
     }
     let derives = derives(crate_path);
     quote!(#derives #item)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn expanded(arguments: TokenStream, derived: &TokenStream) -> Expansion {
+        expand(
+            arguments,
+            quote!(
+                #[derive(#derived)]
+                struct Greet {
+                    name: String,
+                }
+            ),
+        )
+    }
+
+    #[test]
+    fn derives_of_the_same_name_from_elsewhere_stay() {
+        let derived = quote!(rkyv::Serialize, ::rkyv::Deserialize, crate::wire::JsonSchema);
+        for arguments in [quote!(), quote!(crate = crate::om)] {
+            let expansion = expanded(arguments, &derived);
+            assert!(expansion.diagnostics.is_empty(), "{:?}", expansion.diagnostics.messages());
+            assert!(expansion.tokens.to_string().contains(&derived.to_string()));
+        }
+    }
+
+    #[test]
+    fn derives_of_our_own_are_refused_by_whatever_path() {
+        for derived in [
+            quote!(Serialize),
+            quote!(serde::Deserialize),
+            quote!(::schemars::JsonSchema),
+            quote!(hecate_om::__private::serde::Serialize),
+        ] {
+            assert_eq!(expanded(quote!(), &derived).diagnostics.rules(), [Rule::DerivedOnce], "{derived}");
+        }
+        for (arguments, derived) in [
+            (quote!(crate = ::om), quote!(om::__private::serde::Serialize)),
+            (quote!(crate = crate::om), quote!(crate::om::__private::serde::Serialize)),
+        ] {
+            assert_eq!(expanded(arguments, &derived).diagnostics.rules(), [Rule::DerivedOnce], "{derived}");
+        }
+    }
 }

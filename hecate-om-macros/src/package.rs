@@ -10,7 +10,7 @@ pub(crate) struct Package {
     pub(crate) repository: Option<String>,
 }
 
-/// The variables above that have no other way into the fingerprint of a build.
+/// The variables of [`Package::from_cargo`] that have no other way into the fingerprint of a build.
 pub(crate) const TRACKED: [&str; 4] =
     ["CARGO_PKG_VERSION", "CARGO_PKG_DESCRIPTION", "CARGO_PKG_LICENSE", "CARGO_PKG_REPOSITORY"];
 

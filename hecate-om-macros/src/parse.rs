@@ -43,8 +43,9 @@ pub(crate) struct Method {
 impl Parse for Block {
     fn parse(input: ParseStream) -> syn::Result<Self> {
         let attributes = input.call(Attribute::parse_outer)?;
-        let mut keywords = TokenStream::new();
-        while !input.peek(Token![impl]) {
+        // `pub impl` is rustc's to tell.
+        let mut keywords = input.parse::<Visibility>()?.into_token_stream();
+        while input.peek(Token![default]) || input.peek(Token![unsafe]) || input.peek(Token![const]) {
             keywords.extend([input.parse::<TokenTree>()?]);
         }
         input.parse::<Token![impl]>()?.to_tokens(&mut keywords);

@@ -297,3 +297,28 @@ fn stub(input: &DeriveInput, crate_path: &CratePath) -> TokenStream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::RUNTIME_CODES;
+
+    /// The string literals between two texts of a source.
+    fn literals<'a>(source: &'a str, from: &str, to: &str) -> Vec<&'a str> {
+        let (_, rest) = source.split_once(from).unwrap();
+        let (part, _) = rest.split_once(to).unwrap();
+        part.split('"').skip(1).step_by(2).collect()
+    }
+
+    #[test]
+    fn refusals_keep_off_exactly_the_codes_of_the_runtime() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../hecate-om/src/capability/error.rs");
+        let source = std::fs::read_to_string(path).unwrap();
+        let spoken = literals(&source, "pub fn as_str", "    }\n");
+        let reserved = literals(&source, "const RESERVED", "];");
+        assert!(!spoken.is_empty() && !reserved.is_empty(), "error.rs is written otherwise");
+        let of_runtime: BTreeSet<&str> = spoken.into_iter().chain(reserved).collect();
+        assert_eq!(BTreeSet::from(RUNTIME_CODES), of_runtime);
+    }
+}

@@ -14,9 +14,10 @@ use std::time::Duration;
 
 pub(crate) use call::CallParts;
 pub use call::{Call, CallId, Caller, Via};
+pub(crate) use error::RETRY_AFTER;
 pub use error::{CapabilityError, ErrorCode};
 pub use handler::Handlers;
-pub(crate) use handler::{Answer, Bound, HandlerContract, Input, Output};
+pub(crate) use handler::{Answering, Bound, HandlerContract, Input, Output};
 pub use message::{Reply, Request};
 pub use refusal::{Refusal, RefusalCode};
 

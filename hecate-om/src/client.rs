@@ -46,6 +46,11 @@ pub enum CallError {
 }
 
 impl CallError {
+    /// The code that the service refused with, if it was reached.
+    pub fn code(&self) -> Option<&str> {
+        self.refusal().map(CapabilityError::code)
+    }
+
     /// What the service refused with, if it was reached.
     pub fn refusal(&self) -> Option<&CapabilityError> {
         match self {

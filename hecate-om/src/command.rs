@@ -11,19 +11,22 @@ use tokio::net::{TcpStream, UnixStream};
 use crate::client::{CallError, LocalClient, exchange};
 use crate::config::{Config, settings_help};
 use crate::contract::Contract;
-use crate::dispatch::nearest;
 use crate::folder::ServicePaths;
-use crate::lifecycle;
+use crate::lifecycle::{self, program};
+use crate::listener::raise_file_limit;
+use crate::nearest::nearest;
 use crate::service::{Blueprint, ServiceInfo};
-use crate::telemetry::{self, Audience};
+use crate::telemetry::{self, Audience, chain};
 
 /// The exit codes of this module, as in `sysexits.h` where it has one.
 const REFUSED: u8 = 1;
 const UNREACHABLE: u8 = 2;
 const DEGRADED: u8 = 3;
+const UNKNOWN: u8 = 4;
 const USAGE: u8 = 64;
 const OS: u8 = 71;
 const CONFIG: u8 = 78;
+const SOFTWARE: u8 = 70;
 
 const COMMANDS: [&str; 5] = ["run", "manifest", "contract", "health", "call"];
 
@@ -68,12 +71,15 @@ fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command, String> {
         match argument {
             lexopt::Arg::Short('h') | lexopt::Arg::Long("help") => return Ok(Command::Help),
             lexopt::Arg::Short('V') | lexopt::Arg::Long("version") => return Ok(Command::Version),
-            lexopt::Arg::Long("ready") if words.first().is_some_and(|word| word == "health") => ready = true,
+            lexopt::Arg::Long("ready") => ready = true,
             lexopt::Arg::Value(word) => words.push(word.into_string().map_err(|word| format!("{word:?} is no text"))?),
             other => return Err(other.unexpected().to_string()),
         }
     }
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    if ready && words != ["health"] {
+        return Err("`--ready` goes with `health`".to_owned());
+    }
     match words.as_slice() {
         [] | ["run"] => Ok(Command::Run),
         ["manifest"] => Ok(Command::Manifest),
@@ -98,6 +104,7 @@ fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command, String> {
 fn help(info: &ServiceInfo) -> String {
     let ServiceInfo { name, version, description, .. } = info;
     let settings = settings_help();
+    let offers: String = info.capabilities.iter().map(|capability| format!("  {capability}\n")).collect();
     format!(
         "{name} {version}: {description}
 
@@ -106,12 +113,16 @@ usage: {name} [command]
   run                   run the service (what happens without a command)
   health [--ready]      ask the running service how it is; exit code 0 ok, 1 down, 2 unreachable, 3 degraded
   call NAME[@VERSION] [JSON]
-                        call the running service; exit code 0 answered, 1 refused, 2 unreachable
+                        call the running service; exit code 0 answered, 1 refused, 2 unreachable,
+                        4 broken off: it may have been done
   manifest              print manifest.json
   contract              print the JSON Schemas of requests, replies and refusals
   -h, --help            print this
   -V, --version         print the version
 
+it offers:
+
+{offers}
 settings, from the environment:
 
 {settings}
@@ -136,12 +147,11 @@ fn complain(text: &str) {
     let _ = writeln!(io::stderr(), "error: {text}");
 }
 
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
-}
-
 fn run(blueprint: Blueprint) -> u8 {
+    if tokio::runtime::Handle::try_current().is_ok() {
+        complain("`hecate_om::run` brings its own runtime; help: remove `#[tokio::main]` and `async` from `main`");
+        return SOFTWARE;
+    }
     let loaded = match Config::from_env(blueprint.info.health_port) {
         Ok(loaded) => loaded,
         Err(error) => {
@@ -155,11 +165,13 @@ fn run(blueprint: Blueprint) -> u8 {
         return OS;
     }
     loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    raise_file_limit();
     if cfg!(panic = "abort") {
         tracing::warn!("built with panic = \"abort\": one handler that panics ends the whole service");
     }
-    let result =
-        lifecycle::run(blueprint, &loaded.config, lifecycle::signals, |ready| lifecycle::announce(ready, audience));
+    let result = lifecycle::run(blueprint, &loaded.config, lifecycle::signals, move |ready| {
+        lifecycle::announce(ready, audience);
+    });
     telemetry::flush();
     result.unwrap_or_else(|error| {
         complain(&chain(&error));
@@ -190,7 +202,7 @@ async fn health(info: &ServiceInfo, config: &Config, ready: bool) -> u8 {
     let (status, body) = match ask_health(info, config, path).await {
         Ok(answer) => answer,
         Err(error) => {
-            complain(&format!("{} cannot be reached: {error}", info.name));
+            complain(&format!("{} is not running: {error}; help: start it with `{} run`", info.name, program(info)));
             return UNREACHABLE;
         }
     };
@@ -203,7 +215,7 @@ async fn health(info: &ServiceInfo, config: &Config, ready: bool) -> u8 {
     }
 }
 
-/// Asks where the running service says that it is, else where the configuration has it.
+/// Asks where the running service says that it is.
 async fn ask_health(
     info: &ServiceInfo,
     config: &Config,
@@ -224,11 +236,13 @@ async fn ask_health(
 
 async fn call(info: &ServiceInfo, config: &Config, capability: &str, request: String) -> u8 {
     let (name, version) = match capability.split_once('@') {
-        Some((name, version)) => (name, version.parse::<u16>().ok()),
+        Some((name, version)) => (name, version.parse().ok()),
         None => (capability, newest(info, capability)),
     };
-    let Some(version) = version else {
-        complain(&format!("`{capability}` names no version; help: write NAME@VERSION, such as greeter.greet@1"));
+    let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+    let Some(version) = version.filter(|_| is_name) else {
+        let help = "help: write NAME@VERSION, such as greeter.greet@1; a version is 1 to 65535";
+        complain(&format!("`{}` is no capability; {help}", capability.escape_debug()));
         return USAGE;
     };
     let client = LocalClient::new(ServicePaths::new(&config.runtime_dir, info.name).api_socket());
@@ -236,11 +250,18 @@ async fn call(info: &ServiceInfo, config: &Config, capability: &str, request: St
         Ok(reply) => print(&format!("{}\n", String::from_utf8_lossy(&reply))),
         Err(CallError::Refused(error)) => {
             complain(&error.to_string());
+            if let Some(details) = error.details() {
+                let _ = writeln!(io::stderr(), "details: {details}");
+            }
             REFUSED
         }
-        Err(error) => {
-            complain(&format!("{}; help: start it with `{} run`", chain(&error), info.name));
+        Err(error @ CallError::Unreachable { .. }) => {
+            complain(&format!("{}; help: start it with `{} run`", chain(&error), program(info)));
             UNREACHABLE
+        }
+        Err(error) => {
+            complain(&format!("{}; the call may have been done or not", chain(&error)));
+            UNKNOWN
         }
     }
 }

@@ -21,6 +21,9 @@ const KNOWN: [(&str, &str); 5] = [
     ("HECATE_STOP_TIMEOUT", "a time from 1s to 600s, such as `30s`"),
 ];
 
+/// How long the whole of a drain may take.
+const STOP_TIMEOUT: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(600);
+
 /// How a service runs.
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
@@ -44,13 +47,13 @@ pub(crate) enum HealthAddress {
 
 /// Something that is wrong with the environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Problem {
+pub(crate) struct Misconfiguration {
     variable: String,
     found: String,
     help: String,
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for Misconfiguration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}; help: {}", self.variable, self.found, self.help)
     }
@@ -59,7 +62,7 @@ impl fmt::Display for Problem {
 /// Everything that is wrong with the environment.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error("the configuration has {} problem{}:{}", .0.len(), if .0.len() == 1 { "" } else { "s" }, .0.iter().map(|problem| format!("\n  {problem}")).collect::<String>())]
-pub(crate) struct ConfigError(Vec<Problem>);
+pub(crate) struct ConfigError(Vec<Misconfiguration>);
 
 /// What was read, and what it is worth a warning for.
 #[derive(Debug)]
@@ -85,7 +88,7 @@ impl Config {
 struct Reader {
     variables: Vec<(String, String)>,
     is_root: bool,
-    problems: Vec<Problem>,
+    problems: Vec<Misconfiguration>,
     warnings: Vec<String>,
 }
 
@@ -112,7 +115,7 @@ impl Reader {
         };
         let log = self.read("HECATE_LOG", log_filter);
         let stop_timeout = self.read("HECATE_STOP_TIMEOUT", |text| {
-            humantime::parse_duration(text).ok().filter(|time| (1..=600).contains(&time.as_secs()))
+            humantime::parse_duration(text).ok().filter(|time| STOP_TIMEOUT.contains(time))
         });
         match (runtime_dir, health) {
             (Some(runtime_dir), Some(health)) if self.problems.is_empty() => {
@@ -149,7 +152,11 @@ impl Reader {
     }
 
     fn problem(&mut self, variable: &str, found: &str, help: &str) {
-        self.problems.push(Problem { variable: variable.to_owned(), found: found.to_owned(), help: help.to_owned() });
+        self.problems.push(Misconfiguration {
+            variable: variable.to_owned(),
+            found: found.to_owned(),
+            help: help.to_owned(),
+        });
     }
 
     fn default_runtime_dir(&mut self) -> Option<PathBuf> {

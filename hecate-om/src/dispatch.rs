@@ -10,7 +10,6 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::task::Poll;
-use std::time::Duration;
 
 use serde_json::json;
 use tokio::time::Instant;
@@ -18,10 +17,12 @@ use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::capability::{
-    Answer, Bound, CallId, CallParts, Caller, CapabilityError, CapabilityInfo, ErrorCode, Input, Output, Via,
+    Answering, Bound, CallId, CallParts, Caller, CapabilityError, CapabilityInfo, ErrorCode, Input, Output,
+    RETRY_AFTER, Via,
 };
+use crate::nearest::nearest;
 use crate::service::ServiceInfo;
-use crate::telemetry::panics;
+use crate::telemetry::{chain, panics};
 
 /// The largest request, in bytes.
 pub(crate) const MAX_REQUEST: usize = 1024 * 1024;
@@ -29,8 +30,6 @@ pub(crate) const MAX_REQUEST: usize = 1024 * 1024;
 pub(crate) const MAX_REPLY: usize = 16 * 1024 * 1024;
 /// How many calls of one capability run at once.
 pub(crate) const MAX_CONCURRENCY: usize = 1024;
-/// When a caller may come back to a service that starts, drains or is full.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Who brings a call, and by which way.
 #[derive(Debug, Clone)]
@@ -141,15 +140,16 @@ impl Dispatch {
     pub(crate) fn find(&self, name: &str, version: u16) -> Result<usize, CapabilityError> {
         // The key borrows for 'static; the lookup need not.
         let by_address: &HashMap<(&str, u16), usize> = &self.by_address;
-        by_address.get(&(name, version)).copied().ok_or_else(|| self.unknown(name, version))
+        by_address.get(&(name, version)).copied().ok_or_else(|| self.unknown(name, &version.to_string()))
     }
 
-    fn unknown(&self, name: &str, version: u16) -> CapabilityError {
+    /// What a caller gets that asks for what is not here.
+    pub(crate) fn unknown(&self, name: &str, version: &str) -> CapabilityError {
         let versions: Vec<u16> =
             self.slots.iter().filter(|slot| slot.info.name == name).map(|slot| slot.info.version).collect();
         if !versions.is_empty() {
             let listed = versions.iter().map(|version| format!("`{version}`")).collect::<Vec<_>>().join(", ");
-            let message = format!("capability `{name}` has no version `{version}`; it has {listed}");
+            let message = format!("capability `{name}` has no version `{}`; it has {listed}", shown(version));
             return CapabilityError::new(ErrorCode::UnsupportedVersion, message)
                 .with_details(json!({"name": name, "versions": versions}));
         }
@@ -158,9 +158,8 @@ impl Dispatch {
             [] => "GET /capabilities lists what is here".to_owned(),
             near => format!("did you mean `{}`?", near.join("` or `")),
         };
-        let shown: String = name.chars().take(128).flat_map(char::escape_debug).collect();
-        CapabilityError::new(ErrorCode::UnknownCapability, format!("no capability `{shown}` is here; {hint}"))
-            .with_details(json!({"nearest": near}))
+        let message = format!("no capability `{}` is here; {hint}", shown(name));
+        CapabilityError::new(ErrorCode::UnknownCapability, message).with_details(json!({"nearest": near}))
     }
 
     /// Lets a call in, before anything of it but its address was read.
@@ -228,16 +227,21 @@ impl Dispatch {
         slot: usize,
         parts: CallParts,
         input: Input,
-    ) -> Result<(Permit, Answer), CapabilityError> {
+    ) -> Result<(Permit, Answering), CapabilityError> {
         check_size(&input)?;
         let handler = self.handlers.get().and_then(|handlers| handlers.get(slot));
         let handler = handler.ok_or_else(|| CapabilityError::unavailable("the service is starting"))?;
         Ok((self.permit(slot)?, handler.answer(parts, input)))
     }
 
+    /// Notes that a call ends before its request was whole.
+    pub(crate) fn refuse(&self, admitted: &Admitted, error: CapabilityError) -> CapabilityError {
+        told(self.slots[admitted.slot].info, admitted.id, error)
+    }
+
     /// What a caller gets that does not send its request in time.
     pub(crate) fn timed_out(&self, admitted: &Admitted) -> CapabilityError {
-        timed_out(self.slots[admitted.slot].info)
+        self.refuse(admitted, timed_out(self.slots[admitted.slot].info))
     }
 
     fn permit(self: &Arc<Self>, slot: usize) -> Result<Permit, CapabilityError> {
@@ -254,6 +258,11 @@ impl Dispatch {
 fn check_size(input: &Input) -> Result<(), CapabilityError> {
     let Input::Json(body) = input;
     if body.len() <= MAX_REQUEST { Ok(()) } else { Err(too_large()) }
+}
+
+/// A name that a caller chose: short, and without control characters.
+fn shown(name: &str) -> String {
+    name.chars().take(128).flat_map(char::escape_debug).collect()
 }
 
 /// What a caller gets that sends more than a capability takes.
@@ -297,8 +306,7 @@ fn told(info: &CapabilityInfo, id: CallId, error: CapabilityError) -> Capability
             if let Some(panic) = source.and_then(|source| source.downcast_ref::<panics::Panic>()) {
                 tracing::error!(capability = info.name, version = info.version, call_id = %id, at = panic.location, panic = panic.message, "handler panicked");
             } else {
-                let causes = std::iter::successors(source, |cause| cause.source());
-                let chain = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
+                let chain = source.map(chain).unwrap_or_default();
                 tracing::error!(capability = info.name, version = info.version, call_id = %id, error = chain, "call failed");
             }
         }
@@ -310,17 +318,4 @@ fn told(info: &CapabilityInfo, id: CallId, error: CapabilityError) -> Capability
         }
     }
     error
-}
-
-/// At most three known names that may have been meant.
-pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-    // Comparing costs the product of the lengths, and a caller chooses one of them.
-    if name.len() > 128 {
-        return Vec::new();
-    }
-    let scored = known.map(|known| (strsim::damerau_levenshtein(name, known), known));
-    let mut near: Vec<_> = scored.filter(|(distance, known)| *distance <= 1 + known.len() / 4).collect();
-    near.sort_unstable();
-    near.dedup();
-    near.into_iter().map(|(_, known)| known).take(3).collect()
 }

@@ -171,7 +171,14 @@ fn make_private(path: &Path) -> Result<(), FolderError> {
 
 fn take_lock(path: &Path) -> Result<File, FolderError> {
     let io = |action| move |source| FolderError::Io { action, path: path.to_owned(), source };
-    let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
+    let open = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(NOFOLLOW)
+        .open(path);
     let mut lock = open.map_err(io("open the lock"))?;
     match lock.try_lock() {
         Ok(()) => {}
@@ -188,6 +195,9 @@ fn take_lock(path: &Path) -> Result<File, FolderError> {
     written.map_err(io("write the lock"))?;
     Ok(lock)
 }
+
+/// A link in place of a lock would have us write into whatever it points to.
+const NOFOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
 
 /// Only for whoever holds the lock: what is at `path` belongs to a process that is dead.
 fn bind(path: &Path) -> Result<UnixListener, FolderError> {

@@ -45,6 +45,7 @@ mod lifecycle;
 mod listener;
 mod local;
 pub mod manifest;
+mod nearest;
 pub mod registry;
 mod service;
 mod telemetry;
@@ -109,7 +110,7 @@ pub use service::{IdentitySpec, Service, ServiceInfo, StartError};
 /// Other methods are helpers and stay as they are; handlers stay plain functions that a unit test can
 /// call. A generated test in the author's crate walks what only a running program knows of the types.
 ///
-/// Limits: the type has no parameters of its own, and the block holds no macro calls.
+/// Limits: a type has one service block, and no parameters of its own; the block holds no macro calls.
 pub use hecate_om_macros::hecate_service;
 
 /// Makes a capability of a method in a `#[hecate_service]` block:

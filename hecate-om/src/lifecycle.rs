@@ -6,7 +6,8 @@
 mod banner;
 mod drain;
 
-use std::path::Path;
+use std::error::Error;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,10 +27,14 @@ use crate::local::LocalApi;
 use crate::registry::{self, Duplicate};
 use crate::service::{Blueprint, StartError, Started};
 
-pub(crate) use banner::announce;
+pub(crate) use banner::{announce, program};
 
 /// The longest that a handler which blocks its thread keeps others waiting while threads are idle.
 const PULSE: Duration = Duration::from_millis(50);
+
+/// How long a `start` that is given up may take to let go of what it holds: a signal during boot ends
+/// the process within two seconds.
+const ABANDON: Duration = Duration::from_secs(1);
 
 /// Somebody wants the service to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,8 +64,8 @@ pub(crate) enum BootError {
     Folder(#[from] FolderError),
     #[error(transparent)]
     Health(#[from] HealthError),
-    #[error("`start` of the service failed: {0}")]
-    Start(StartError),
+    #[error("`start` of the service failed")]
+    Start { exit_code: u8, source: Box<dyn Error + Send + Sync> },
     #[error("`start` of the service panicked")]
     StartPanicked(#[source] JoinError),
     #[error("the system gives this process no threads or timers")]
@@ -68,23 +73,28 @@ pub(crate) enum BootError {
 }
 
 impl BootError {
+    fn start(error: StartError) -> Self {
+        let (exit_code, source) = error.into_parts();
+        Self::Start { exit_code, source }
+    }
+
     /// The exit code of the process, as in `sysexits.h`.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             BootError::Duplicates(_) | BootError::StartPanicked(_) => 70,
             BootError::Folder(error) => error.exit_code(),
             BootError::Health(error) => error.exit_code(),
-            BootError::Start(error) => error.exit_code(),
+            BootError::Start { exit_code, .. } => *exit_code,
             BootError::Runtime(_) => 71,
         }
     }
 }
 
 /// What is known of a service that is up.
-pub(crate) struct Ready<'a> {
+pub(crate) struct Ready {
     pub(crate) blueprint: Blueprint,
-    pub(crate) health: &'a Place,
-    pub(crate) socket: &'a Path,
+    pub(crate) health: Place,
+    pub(crate) socket: PathBuf,
     pub(crate) took: Duration,
 }
 
@@ -96,7 +106,7 @@ pub(crate) fn run(
     blueprint: Blueprint,
     config: &Config,
     stops: impl FnOnce() -> std::io::Result<mpsc::Receiver<Stop>>,
-    ready: impl FnOnce(&Ready<'_>),
+    ready: impl FnOnce(&Ready) + Send + 'static,
 ) -> Result<u8, BootError> {
     let begun = Instant::now();
     let control = Builder::new_current_thread().enable_all().build().map_err(BootError::Runtime)?;
@@ -179,7 +189,7 @@ struct Running<'a> {
 }
 
 impl<'a> Boot<'a> {
-    async fn run(mut self, ready: impl FnOnce(&Ready<'_>)) -> Result<u8, BootError> {
+    async fn run(mut self, ready: impl FnOnce(&Ready) + Send + 'static) -> Result<u8, BootError> {
         let info = self.blueprint.info;
         let duplicates = registry::duplicates_of(info);
         if !duplicates.is_empty() {
@@ -203,29 +213,38 @@ impl<'a> Boot<'a> {
         let api_task = self.workers.spawn(Arc::clone(&api).serve(listener));
 
         let mut starting = self.workers.spawn((self.blueprint.start)());
-        let mut started = tokio::select! {
-            started = &mut starting => match started {
-                Ok(started) => started.map_err(BootError::Start)?,
-                Err(error) => return Err(BootError::StartPanicked(error)),
-            },
-            Some(_) = self.stops.recv() => {
+        let (started, stopped) = tokio::select! {
+            biased;
+            started = &mut starting => (started, None),
+            Some(stop) = self.stops.recv() => {
                 tracing::info!("stopped while starting");
                 starting.abort();
-                return Ok(0);
+                // What was made so far is given back; a `start` that blocks its thread is not waited for.
+                match tokio::time::timeout(ABANDON, starting).await {
+                    // It was faster: what started is stopped.
+                    Ok(Ok(Ok(started))) => (Ok(Ok(started)), Some(stop)),
+                    _ => return Ok(0),
+                }
             }
         };
+        let mut started = started.map_err(BootError::StartPanicked)?.map_err(BootError::start)?;
         let handlers = std::mem::take(&mut started.handlers);
         let service = Arc::new(started);
         let mut monitor = Monitor::new(Arc::clone(&service), self.workers.handle().clone(), Arc::clone(&board));
-        let early = tokio::select! {
-            () = monitor.check() => None,
-            Some(stop) = self.stops.recv() => Some(stop),
+        let early = match stopped {
+            Some(stop) => Some(stop),
+            None => tokio::select! {
+                () = monitor.check() => None,
+                Some(stop) = self.stops.recv() => Some(stop),
+            },
         };
         if early.is_none() {
             dispatch.open(handlers);
             board.enter(Phase::Running);
-            let socket = folder.paths.api_socket();
-            ready(&Ready { blueprint: self.blueprint, health: &place, socket: &socket, took: self.begun.elapsed() });
+            let (socket, took) = (folder.paths.api_socket(), self.begun.elapsed());
+            let up = Ready { blueprint: self.blueprint, health: place, socket, took };
+            // It runs code of the author and writes to a terminal: not on this thread.
+            self.workers.spawn_blocking(move || ready(&up));
         }
         let watching = tokio::spawn(monitor.watch());
         let running = Running {
@@ -244,7 +263,8 @@ impl<'a> Boot<'a> {
             // The sender lives as long as this runtime; if it ever does not, stop in good order.
             None => self.stops.recv().await.unwrap_or(Stop::Terminate),
         };
-        tracing::info!(?stop, "stopping");
+        let calls = running.dispatch.in_flight();
+        tracing::info!(?stop, calls, hint = "a second signal ends at once", "stopping");
         watching.abort();
         tokio::select! {
             code = running.drain() => Ok(code),

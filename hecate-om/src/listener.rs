@@ -17,6 +17,8 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustix::io::Errno;
+use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::watch;
@@ -38,6 +40,24 @@ pub(crate) struct Limits {
     pub(crate) head_timeout: Duration,
 }
 
+impl Limits {
+    /// The same, with at most one in `share` of the files that this process may open.
+    pub(crate) fn within_files(self, share: usize) -> Self {
+        let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+        let most = usize::try_from(files).unwrap_or(usize::MAX) / share;
+        Self { connections: self.connections.min(most.max(1)), ..self }
+    }
+}
+
+/// Lets this process open as many files as the system allows: each connection is one.
+pub(crate) fn raise_file_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "the limit on open files cannot be raised");
+    }
+}
+
 /// The largest head of a request, in bytes.
 pub(crate) const MAX_HEAD: usize = 16 * 1024;
 
@@ -57,7 +77,8 @@ impl Listener for TcpListener {
 
     async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         let (stream, peer) = TcpListener::accept(self).await?;
-        stream.set_nodelay(true)?;
+        // Only a matter of speed.
+        let _ = stream.set_nodelay(true);
         Ok((stream, peer))
     }
 }
@@ -126,14 +147,24 @@ impl Connections {
         Fut: Future<Output = Response<B>> + Send + 'static,
         B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
     {
+        let mut exhausted = false;
         loop {
-            match listener.accept().await {
+            let accepted = listener.accept().await;
+            // Who was accepted a moment ago is served in the pause; only then must somebody go.
+            let again = std::mem::replace(&mut exhausted, accepted.as_ref().is_err_and(is_exhausted));
+            match accepted {
                 Ok((stream, peer)) => self.open(stream, answer(peer)),
-                // The client left before it was accepted, or there is no descriptor left for it.
+                Err(error) if exhausted => {
+                    tracing::debug!(%error, "connection not accepted");
+                    if again {
+                        self.make_room();
+                    }
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+                // That client left before it was accepted.
                 Err(error) => {
                     tracing::debug!(%error, "connection not accepted");
-                    self.make_room();
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    tokio::task::yield_now().await;
                 }
             }
         }
@@ -161,8 +192,8 @@ impl Connections {
         // Before the task runs, so that no order is missed.
         let orders = connection.order.subscribe();
         self.tasks.spawn(async move {
+            let _listed = Listed { connections: &connections, number };
             connections.run(stream, &connection, orders, answer).await;
-            connections.table().remove(&number);
         });
     }
 
@@ -255,6 +286,24 @@ impl Connections {
     fn table(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Connection>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A place in the table, given back whatever ends the connection.
+struct Listed<'a> {
+    connections: &'a Connections,
+    number: u64,
+}
+
+impl Drop for Listed<'_> {
+    fn drop(&mut self) {
+        self.connections.table().remove(&self.number);
+    }
+}
+
+/// Whether the system has nothing left for another connection.
+fn is_exhausted(error: &io::Error) -> bool {
+    let exhausted = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+    exhausted.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }
 
 #[cfg(test)]

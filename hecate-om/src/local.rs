@@ -27,15 +27,16 @@ use crate::contract::Contract;
 use crate::dispatch::{self, Admitted, Dispatch, MAX_REQUEST, Origin};
 use crate::listener::{Connections, HEAD_TIMEOUT, Limits};
 use crate::service::{Blueprint, ServiceInfo};
+use crate::telemetry::panics;
 
-/// More connections than a box has callers; the file descriptors of the process end before.
+/// More connections than a box has callers, and at most half of the files of this process.
 const LIMITS: Limits = Limits { connections: 16_384, read_buffer: 64 * 1024, head_timeout: HEAD_TIMEOUT };
 
 /// How much of a body is read that nobody looks at, and for how long.
 const MAX_DISCARDED: usize = 16 * MAX_REQUEST;
 const DISCARD_TIME: Duration = Duration::from_secs(2);
 
-type Answer = Response<Either<Full<Bytes>, axum::body::Body>>;
+type HttpAnswer = Response<Either<Full<Bytes>, axum::body::Body>>;
 
 /// What answers on the socket.
 pub(crate) struct LocalApi {
@@ -51,7 +52,7 @@ impl LocalApi {
         Arc::new(Self {
             dispatch,
             fallback: TowerToHyperService::new(fallback(blueprint)),
-            connections: Connections::new(LIMITS),
+            connections: Connections::new(LIMITS.within_files(2)),
             owner: rustix::process::geteuid().as_raw(),
         })
     }
@@ -71,13 +72,14 @@ impl LocalApi {
         self.connections.retire().await;
     }
 
-    async fn answer(self: Arc<Self>, uid: u32, request: Request<Incoming>) -> Answer {
+    async fn answer(self: Arc<Self>, uid: u32, request: Request<Incoming>) -> HttpAnswer {
         if uid != self.owner && uid != 0 {
             let message = format!("user {uid} may not call this service; it runs as user {}", self.owner);
             return problem::of(&CapabilityError::new(ErrorCode::Unauthorized, message), None);
         }
         let slot = match address(&request) {
-            Address::Capability { name, version } => self.dispatch.find(name, version),
+            Address::Capability { name, version: Ok(version) } => self.dispatch.find(name, version),
+            Address::Capability { name, version: Err(text) } => Err(self.dispatch.unknown(name, text)),
             // Boxed: its state is large, and a call must not carry it along.
             Address::Elsewhere => return Box::pin(self.elsewhere(request)).await,
         };
@@ -87,17 +89,18 @@ impl LocalApi {
         }
     }
 
-    async fn call(&self, uid: u32, admitted: Admitted, request: Request<Incoming>) -> Answer {
+    async fn call(&self, uid: u32, admitted: Admitted, request: Request<Incoming>) -> HttpAnswer {
         let id = admitted.id;
         if request.body().size_hint().lower() > MAX_REQUEST as u64 {
-            return refuse_unread(request, &dispatch::too_large(), Some(id));
+            let error = self.dispatch.refuse(&admitted, dispatch::too_large());
+            return refuse_unread(request, &error, Some(id));
         }
         let mut body = request.into_body();
         let body = match tokio::time::timeout_at(admitted.deadline(), read(&mut body)).await {
             Ok(Ok(body)) => body,
             Ok(Err(error)) => {
                 discard(body);
-                return problem::of(&error, Some(id));
+                return problem::of(&self.dispatch.refuse(&admitted, error), Some(id));
             }
             Err(_) => return problem::of(&self.dispatch.timed_out(&admitted), Some(id)),
         };
@@ -108,7 +111,7 @@ impl LocalApi {
         }
     }
 
-    async fn elsewhere(&self, request: Request<Incoming>) -> Answer {
+    async fn elsewhere(&self, request: Request<Incoming>) -> HttpAnswer {
         match self.fallback.call(request).await {
             Ok(response) => response.map(Either::Right),
             Err(never) => match never {},
@@ -117,7 +120,7 @@ impl LocalApi {
 }
 
 enum Address<'a> {
-    Capability { name: &'a str, version: u16 },
+    Capability { name: &'a str, version: Result<u16, &'a str> },
     Elsewhere,
 }
 
@@ -125,16 +128,18 @@ enum Address<'a> {
 /// version has one spelling.
 fn address(request: &Request<Incoming>) -> Address<'_> {
     let path = request.uri().path().strip_prefix("/capabilities/").and_then(|rest| rest.split_once('/'));
-    let canonical = |version: &&str| version.starts_with(|c: char| matches!(c, '1'..='9'));
-    let version = |text: &str| text.strip_prefix('v').filter(canonical)?.parse().ok();
-    match path.and_then(|(name, text)| Some((name, version(text)?))) {
-        Some((name, version)) if request.method() == Method::POST => Address::Capability { name, version },
+    let canonical = |text: &&str| text.starts_with(|c: char| matches!(c, '1'..='9'));
+    match path.and_then(|(name, version)| Some((name, version.strip_prefix('v')?))) {
+        Some((name, text)) if request.method() == Method::POST => {
+            let version = Some(text).filter(canonical).and_then(|text| text.parse().ok()).ok_or(text);
+            Address::Capability { name, version }
+        }
         _ => Address::Elsewhere,
     }
 }
 
 /// Answers a call without a look at its body.
-fn refuse_unread(request: Request<Incoming>, error: &CapabilityError, call: Option<CallId>) -> Answer {
+fn refuse_unread(request: Request<Incoming>, error: &CapabilityError, call: Option<CallId>) -> HttpAnswer {
     // Who expects to be told whether to send has not sent, and is not told to.
     if !request.headers().contains_key(EXPECT) {
         discard(request.into_body());
@@ -186,14 +191,25 @@ fn json_response(body: impl Into<Bytes>) -> Response<Full<Bytes>> {
 /// What the socket answers besides calls.
 fn fallback(blueprint: Blueprint) -> Router {
     let listing = Bytes::from(listing(blueprint.info).to_string());
-    let openapi: Arc<OnceLock<Bytes>> = Arc::default();
-    let make_openapi = move || Contract::of(blueprint).openapi().to_string().into();
+    let document: Arc<OnceLock<Bytes>> = Arc::default();
     Router::new()
         .route("/capabilities", get(async move || json_response(listing.clone())))
-        .route("/openapi.json", get(async move || json_response(openapi.get_or_init(make_openapi).clone())))
+        .route("/openapi.json", get(async move || openapi(blueprint, &document)))
         .route("/capabilities/{name}/{version}", post(async || problem::malformed_address()))
         .method_not_allowed_fallback(async || problem::wrong_method())
         .fallback(async || problem::nothing_here())
+}
+
+/// The document, made when somebody first asks for it. Schemas are the author's code.
+fn openapi(blueprint: Blueprint, document: &OnceLock<Bytes>) -> HttpAnswer {
+    let make = || Contract::of(blueprint).openapi().to_string().into();
+    match panics::caught(|| document.get_or_init(make).clone()) {
+        Ok(document) => json_response(document).map(Either::Left),
+        Err(panic) => {
+            tracing::error!(at = panic.location, panic = panic.message, "a schema of this service panicked");
+            problem::of(&CapabilityError::internal(panic), None)
+        }
+    }
 }
 
 fn listing(info: &ServiceInfo) -> serde_json::Value {

@@ -52,7 +52,7 @@ pub fn capabilities() -> Vec<(&'static ServiceInfo, &'static CapabilityInfo)> {
     "{what} is declared by `{}` ({}) and by `{}` ({}); help: rename one of them, or raise its version",
     .first.callback_module, .first.declared_at, .second.callback_module, .second.declared_at
 )]
-pub struct Duplicate {
+pub(crate) struct Duplicate {
     what: String,
     first: &'static ServiceInfo,
     second: &'static ServiceInfo,

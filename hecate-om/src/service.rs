@@ -170,6 +170,10 @@ impl StartError {
         self.exit_code
     }
 
+    pub(crate) fn into_parts(self) -> (u8, Box<dyn Error + Send + Sync>) {
+        (self.exit_code, self.source)
+    }
+
     /// The error itself.
     pub fn source(&self) -> &(dyn Error + 'static) {
         &*self.source

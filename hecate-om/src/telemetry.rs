@@ -53,6 +53,12 @@ pub(crate) fn install(filter: Targets, audience: Audience) -> io::Result<()> {
     Ok(())
 }
 
+/// An error with all its causes, on one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 /// Waits a moment until the log is written.
 pub(crate) fn flush() {
     if let Some(lines) = LINES.get() {

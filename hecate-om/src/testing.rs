@@ -49,6 +49,7 @@ use crate::config::{Config, HealthAddress};
 use crate::health::endpoint::Place;
 use crate::lifecycle::{self, Stop};
 use crate::service::{Blueprint, Service};
+use crate::telemetry::chain;
 
 /// Runs a test that awaits, for packages that have no runtime of their own.
 ///
@@ -100,7 +101,7 @@ pub async fn start<S: Service>() -> Result<TestService<S>, NotStarted> {
     let (stops, stopping) = mpsc::channel(2);
     let (ready, is_ready) = oneshot::channel();
     let run = move || {
-        let told = |up: &lifecycle::Ready<'_>| {
+        let told = |up: &lifecycle::Ready| {
             // Whoever waited may be gone; the service is stopped then.
             let _ = ready.send((up.socket.to_owned(), up.health.clone()));
         };
@@ -111,7 +112,7 @@ pub async fn start<S: Service>() -> Result<TestService<S>, NotStarted> {
         Ok(code) => code,
         Err(error) => {
             let code = error.exit_code();
-            let _ = done.send(NotStarted { exit_code: code, message: error.to_string() });
+            let _ = done.send(NotStarted { exit_code: code, message: chain(&error) });
             code
         }
     });

@@ -119,6 +119,22 @@ impl Drop for PanicsWhenDropped {
     }
 }
 
+/// An error with a cause.
+#[derive(Debug)]
+struct NoModel(std::io::Error);
+
+impl std::fmt::Display for NoModel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the model is not there")
+    }
+}
+
+impl std::error::Error for NoModel {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
 /// Misbehaves on demand.
 #[hecate_service(name = "hecate-lab")]
 impl Lab {
@@ -128,7 +144,7 @@ impl Lab {
         match how.split_once(':').unwrap_or((&how, "")) {
             ("slow", path) => gate::pass(path).await,
             ("block", path) => gate::block(path),
-            ("error", _) => return Err(std::io::Error::other("the model is not there").into()),
+            ("error", _) => return Err(NoModel(std::io::Error::other("the disk is gone")).into()),
             ("retry", _) => return Err(StartError::retry("the database is not up yet")),
             ("config", _) => return Err(StartError::config("MODEL is not set")),
             ("panic", _) => panic!("cannot start"),

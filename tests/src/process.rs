@@ -22,6 +22,7 @@ pub struct Launch {
     folder: Arc<TempDir>,
     variables: BTreeMap<String, String>,
     arguments: Vec<String>,
+    files: Option<u32>,
 }
 
 impl Launch {
@@ -33,7 +34,7 @@ impl Launch {
         variables.insert("HECATE_RUNTIME_DIR".to_owned(), folder.path().join("run").to_str().unwrap().to_owned());
         variables.insert("HECATE_HEALTH_ADDR".to_owned(), "127.0.0.1:0".to_owned());
         variables.insert("LAB_JOURNAL".to_owned(), folder.path().join("journal").to_str().unwrap().to_owned());
-        Self { program: program.to_owned(), service, folder, variables, arguments: Vec::new() }
+        Self { program: program.to_owned(), service, folder, variables, arguments: Vec::new(), files: None }
     }
 
     /// With a variable; all that the test itself has are gone.
@@ -53,6 +54,13 @@ impl Launch {
     #[must_use]
     pub fn argument(mut self, argument: &str) -> Self {
         self.arguments.push(argument.to_owned());
+        self
+    }
+
+    /// With no more than that many open files.
+    #[must_use]
+    pub fn files(mut self, most: u32) -> Self {
+        self.files = Some(most);
         self
     }
 
@@ -86,7 +94,14 @@ impl Launch {
 
     /// Starts it with standard output and standard error elsewhere than in the test.
     pub fn start_writing_to(self, stdout: Stdio, stderr: Stdio) -> Process {
-        let mut command = Command::new(&self.program);
+        let mut command = match self.files {
+            None => Command::new(&self.program),
+            Some(most) => {
+                let mut shell = Command::new("/bin/sh");
+                shell.args(["-c", r#"ulimit -n "$0" && exec "$@""#, &most.to_string(), &self.program]);
+                shell
+            }
+        };
         command.env_clear().envs(&self.variables).args(&self.arguments);
         let mut child = command.stdin(Stdio::null()).stdout(stdout).stderr(stderr).spawn().unwrap();
         let stdout = Output::of(child.stdout.take());

@@ -48,9 +48,11 @@ fn a_typing_mistake_is_told_with_what_may_have_been_meant() {
         (&["frobnicate"], "unknown command `frobnicate`"),
         (&["health", "--redy"], "invalid option '--redy'"),
         (&["manifest", "now"], "`manifest` takes nothing more, found `now`"),
-        (&["--ready", "health"], "invalid option '--ready'"),
+        (&["--ready", "manifest"], "`--ready` goes with `health`"),
         (&["call"], "call greeter.greet"),
-        (&["call", "lab.say@x"], "names no version"),
+        (&["call", "lab.say@x"], "`lab.say@x` is no capability"),
+        (&["call", "lab.say@70000"], "a version is 1 to 65535"),
+        (&["call", "lab say@1", "{}"], "`lab say@1` is no capability"),
     ] {
         let (code, stdout, stderr) = lab().run(arguments);
         assert_eq!((code, stdout.as_str()), (64, ""), "{arguments:?}");
@@ -63,7 +65,7 @@ fn a_typing_mistake_is_told_with_what_may_have_been_meant() {
 fn health_tells_a_script_by_its_exit_code() {
     let (code, stdout, stderr) = lab().run(&["health"]);
     assert_eq!((code, stdout.as_str()), (2, ""), "nobody runs");
-    assert!(stderr.contains("hecate-lab cannot be reached") && stderr.contains("health.addr"), "{stderr}");
+    assert!(stderr.contains("hecate-lab is not running") && stderr.contains("health.addr"), "{stderr}");
 
     for (how, code, ready) in [("ok", 0, 0), ("degraded", 3, 0), ("down", 1, 1)] {
         let process = lab().with("LAB_HEALTH", how).ready();
@@ -122,6 +124,8 @@ fn call_prints_the_reply_and_tells_a_refusal_by_its_exit_code() {
         ("lab.say@2", "{}", "unsupported_version"),
         ("lab.sya", "{}", "did you mean `lab.say`?"),
         ("lab.fail", "{}", "internal"),
+        ("lab.say", r#"["a"]"#, "a request is a JSON object"),
+        ("lab.say@2", "{}", "details: {\"name\":\"lab.say\",\"versions\":[1,3]}"),
     ] {
         let (code, stdout, stderr) = process.launch.run(&["call", call, request]);
         assert_eq!((code, stdout.as_str()), (1, ""), "{call}");
@@ -130,7 +134,7 @@ fn call_prints_the_reply_and_tells_a_refusal_by_its_exit_code() {
 
     let (code, _, stderr) = lab().run(&["call", "lab.say", "{}"]);
     assert_eq!(code, 2, "nobody is there");
-    assert!(stderr.contains("api.sock") && stderr.contains("help: start it with `hecate-lab run`"), "{stderr}");
+    assert!(stderr.contains("api.sock") && stderr.contains("hecate-lab run`"), "{stderr}");
 }
 
 #[test]

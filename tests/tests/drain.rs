@@ -223,7 +223,7 @@ fn a_signal_during_the_first_look_at_health_ends_it_in_order() {
 #[test]
 fn a_start_that_fails_chooses_the_exit_code_and_stop_never_runs() {
     let cases = [
-        ("error", 70, "the model is not there"),
+        ("error", 70, "the model is not there: the disk is gone"),
         ("retry", 75, "the database is not up yet"),
         ("config", 78, "MODEL is not set"),
         ("panic", 70, "panicked"),

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hecate_om_tests::lab::INSIDE;
+use hecate_om_tests::wire::head;
 use hecate_om_tests::{Gate, Launch, Process, Wire, eventually};
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -305,4 +306,22 @@ fn a_service_ends_though_whoever_reads_its_log_stalls() {
             assert!(text.ends_with('\n') && text.contains(r#""message":"stopped""#), "the end is in the log");
         }
     }
+}
+
+#[test]
+fn few_files_do_not_silence_health() {
+    let process = lab().files(128).ready();
+    let gate = Gate::closed();
+    let mut callers: Vec<_> = (0..150).map(|_| Wire::unix(process.socket())).collect();
+    for caller in &mut callers {
+        let body = gate.request();
+        let _ = caller.try_send(head("POST", "/capabilities/lab.hold/v1", body.len()) + &body);
+    }
+    gate.wait_for(16);
+    for _ in 0..20 {
+        assert_eq!(process.probe("/livez").status, 200);
+    }
+    gate.open();
+    drop(callers);
+    assert_eq!(Wire::unix(process.socket()).call("lab.say", r#"{"text":"a"}"#).status, 200);
 }

@@ -224,10 +224,6 @@ fn an_address_that_was_asked_for_is_had_or_the_service_ends() {
         assert!(stderr.contains(address) && stderr.contains("help: give HECATE_HEALTH_ADDR"), "{stderr}");
         assert!(!process.socket().exists() && process.launch.journal().is_empty(), "it came no further");
     }
-    if TcpListener::bind((Ipv4Addr::LOCALHOST, 1)).is_err_and(|e| e.kind() == std::io::ErrorKind::PermissionDenied) {
-        let mut process = lab().with("HECATE_HEALTH_ADDR", "127.0.0.1:1").start();
-        assert_eq!(process.exit_code(), 77, "{}", process.stderr());
-    }
 }
 
 #[test]
@@ -252,6 +248,19 @@ fn health_can_be_on_a_socket() {
     process.signal(Signal::TERM);
     assert_eq!(process.exit_code(), 0);
     assert!(!socket.exists(), "the socket is left");
+}
+
+#[test]
+fn a_link_in_place_of_a_lock_is_not_followed() {
+    let launch = lab().without("HECATE_HEALTH_ADDR");
+    let (socket, precious) = (launch.folder().join("health.sock"), launch.folder().join("precious"));
+    std::fs::write(&precious, "precious").unwrap();
+    std::os::unix::fs::symlink(&precious, launch.folder().join("health.sock.lock")).unwrap();
+    let launch = launch.with("HECATE_HEALTH_SOCKET", socket.to_str().unwrap());
+    let (code, _, stderr) = launch.run(&[]);
+    assert_eq!(code, 73, "{stderr}");
+    assert!(stderr.contains("health.sock.lock"), "{stderr}");
+    assert_eq!(std::fs::read_to_string(&precious).unwrap(), "precious");
 }
 
 #[test]

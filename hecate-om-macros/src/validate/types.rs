@@ -183,7 +183,7 @@ pub(crate) fn with_static_lifetimes(tokens: TokenStream) -> TokenStream {
     changed
 }
 
-/// Tokens without the groups that have no delimiter.
+/// Where the first token is, looking into groups without delimiters.
 pub(crate) fn first_span(tokens: impl ToTokens) -> Span {
     match tokens.into_token_stream().into_iter().next() {
         Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::None => first_span(group.stream()),

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 /// What `#[hecate_service]` reads the folder from.
-const FOLDER_VARIABLE: &str = "HECATE_MANIFEST_FOLDER";
+const FOLDER_VARIABLE: &str = "BUILD_HECATE_MANIFEST_FOLDER";
 
 /// Tells `#[hecate_service]` where the build output is, and cargo to build anew when a manifest goes.
 ///

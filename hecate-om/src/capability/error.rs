@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+/// When a caller may come back to a service that starts, drains, is full or lacks something.
+pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
+
 /// Why a call was not answered with a reply.
 ///
 /// What a caller sees is `code`, `message`, `details`, `retryable` and `retry_after`; a
@@ -146,7 +149,7 @@ impl CapabilityError {
 
     /// The service cannot do this now; callers may try again.
     pub fn unavailable(message: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(ErrorCode::Unavailable, message).retryable(None)
+        Self::new(ErrorCode::Unavailable, message).retryable(Some(RETRY_AFTER))
     }
 
     /// Something broke inside: the caller sees a call id, `source` goes to the log.

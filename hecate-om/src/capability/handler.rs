@@ -28,9 +28,9 @@ pub(crate) enum Output {
 }
 
 /// One call being answered.
-pub(crate) type Answer = Pin<Box<dyn Future<Output = Result<Output, CapabilityError>> + Send>>;
+pub(crate) type Answering = Pin<Box<dyn Future<Output = Result<Output, CapabilityError>> + Send>>;
 
-type Erased<S> = Box<dyn Fn(Arc<S>, Call<S>, Input) -> Answer + Send + Sync>;
+type Erased<S> = Box<dyn Fn(Arc<S>, Call<S>, Input) -> Answering + Send + Sync>;
 
 /// The handlers of service `S`, in the order of its capabilities.
 #[doc(hidden)]
@@ -79,10 +79,10 @@ impl<S: Send + Sync + 'static> Handlers<S> {
 }
 
 /// A handler with the service it belongs to.
-pub(crate) struct Bound(Box<dyn Fn(CallParts, Input) -> Answer + Send + Sync>);
+pub(crate) struct Bound(Box<dyn Fn(CallParts, Input) -> Answering + Send + Sync>);
 
 impl Bound {
-    pub(crate) fn answer(&self, parts: CallParts, input: Input) -> Answer {
+    pub(crate) fn answer(&self, parts: CallParts, input: Input) -> Answering {
         (self.0)(parts, input)
     }
 }

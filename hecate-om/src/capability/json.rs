@@ -20,6 +20,11 @@ fn is_unit<T: 'static>() -> bool {
 /// `invalid_request` with the path of what could not be read.
 pub(crate) fn decode<R: DeserializeOwned + 'static>(body: &[u8]) -> Result<R, CapabilityError> {
     let body = if body.is_empty() { b"{}" } else { body };
+    // serde would read a struct from a list, too.
+    if !matches!(body.iter().find(|byte| !byte.is_ascii_whitespace()), Some(b'{')) {
+        return Err(CapabilityError::invalid_request("a request is a JSON object, `{..}`")
+            .with_details(json!({"path": "", "line": 1, "column": 1})));
+    }
     let mut unit: Option<R> = None;
     if let Some(unit) = (&mut unit as &mut dyn Any).downcast_mut::<Option<()>>() {
         serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(body)
@@ -47,7 +52,8 @@ fn diagnose<R: DeserializeOwned>(body: &[u8]) -> CapabilityError {
         },
     };
     let path = error.path().to_string();
-    invalid(if path == "." { "" } else { &path }, error.inner())
+    // Where there is no path yet it is `.`, or `?` in a document that ends early.
+    invalid(if matches!(path.as_str(), "." | "?") { "" } else { &path }, error.inner())
 }
 
 fn invalid(path: &str, error: &serde_json::Error) -> CapabilityError {

@@ -47,8 +47,8 @@ impl HealthError {
     }
 }
 
-/// Listeners that are bound and not yet served.
-pub(crate) struct Bound {
+/// What is bound and not yet served.
+pub(crate) struct Listeners {
     tcp: Vec<TcpListener>,
     unix: Option<(OwnedSocket, UnixListener)>,
     pub(crate) place: Place,
@@ -75,17 +75,17 @@ impl std::fmt::Display for Place {
 ///
 /// # Errors
 /// When an address that somebody asked for cannot be had.
-pub(crate) async fn bind(address: &HealthAddress) -> Result<Bound, HealthError> {
+pub(crate) async fn bind(address: &HealthAddress) -> Result<Listeners, HealthError> {
     match address {
         HealthAddress::Tcp(address) => {
             let failed = |source| HealthError::Bind { address: *address, source };
             let listener = TcpListener::bind(address).await.map_err(failed)?;
             let place = Place::Tcp(listener.local_addr().map_err(failed)?);
-            Ok(Bound { tcp: vec![listener], unix: None, place, warnings: Vec::new() })
+            Ok(Listeners { tcp: vec![listener], unix: None, place, warnings: Vec::new() })
         }
         HealthAddress::Unix(path) => {
             let (socket, listener) = OwnedSocket::claim(path)?;
-            Ok(Bound {
+            Ok(Listeners {
                 tcp: Vec::new(),
                 unix: Some((socket, listener)),
                 place: Place::Unix(path.clone()),
@@ -97,24 +97,35 @@ pub(crate) async fn bind(address: &HealthAddress) -> Result<Bound, HealthError> 
 }
 
 /// The port on both families of loopback; a free one where it is taken.
-async fn bind_loopback(port: u16) -> Result<Bound, HealthError> {
+async fn bind_loopback(port: u16) -> Result<Listeners, HealthError> {
     let mut warnings = Vec::new();
-    let [v4, _] = HealthAddress::loopback(port);
-    let first = match both_families(port, &mut warnings).await {
-        Ok(listeners) => listeners,
-        Err(error) => {
-            warnings.push(format!("health: port {port} is taken ({error}); a free one is used instead"));
-            both_families(0, &mut warnings).await.map_err(|source| HealthError::Bind { address: v4, source })?
+    let [address, _] = HealthAddress::loopback(port);
+    let failed = |source| HealthError::Bind { address, source };
+    let mut bound = both_families(port, &mut warnings).await;
+    for _ in 0..FREE_PORT_TRIES {
+        match &bound {
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+                bound = both_families(0, &mut warnings).await;
+            }
+            _ => break,
         }
-    };
-    let address = first[0].local_addr().map_err(|source| HealthError::Bind { address: v4, source })?;
-    Ok(Bound { tcp: first, unix: None, place: Place::Tcp(address), warnings })
+    }
+    let tcp = bound.map_err(failed)?;
+    let address = tcp[0].local_addr().map_err(failed)?;
+    if address.port() != port {
+        warnings.push(format!("health: port {port} is taken; {} is used instead", address.port()));
+    }
+    Ok(Listeners { tcp, unix: None, place: Place::Tcp(address), warnings })
 }
+
+/// A port that is free on one family may be taken on the other: so often a free one is looked for.
+const FREE_PORT_TRIES: usize = 10;
 
 async fn both_families(port: u16, warnings: &mut Vec<String>) -> std::io::Result<Vec<TcpListener>> {
     let [v4, _] = HealthAddress::loopback(port);
     let listener = TcpListener::bind(v4).await?;
-    let [_, v6] = HealthAddress::loopback(listener.local_addr()?.port());
+    let v4 = listener.local_addr()?;
+    let [_, v6] = HealthAddress::loopback(v4.port());
     match TcpListener::bind(v6).await {
         Ok(second) => Ok(vec![listener, second]),
         Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => Err(error),
@@ -125,10 +136,10 @@ async fn both_families(port: u16, warnings: &mut Vec<String>) -> std::io::Result
     }
 }
 
-impl Bound {
+impl Listeners {
     /// Serves until it is dropped.
     pub(crate) async fn serve(self, board: Arc<Board>) {
-        let connections = Connections::new(LIMITS);
+        let connections = Connections::new(LIMITS.within_files(4));
         let mut serving = tokio::task::JoinSet::new();
         for listener in self.tcp {
             let answer = answers(&board, Detail::of_peer);
@@ -280,6 +291,16 @@ mod tests {
         1,
         "{}",
     );
+
+    #[test]
+    fn a_port_that_is_not_ours_to_take_is_told_from_one_that_is_taken() {
+        let code = |kind| {
+            let address = ([127, 0, 0, 1], 80).into();
+            HealthError::Bind { address, source: std::io::Error::from(kind) }.exit_code()
+        };
+        assert_eq!(code(std::io::ErrorKind::PermissionDenied), 77);
+        assert_eq!(code(std::io::ErrorKind::AddrInUse), 75);
+    }
 
     async fn health_for(peer: &str) -> String {
         let board = Board::new(&INFO, Dispatch::new(&INFO));

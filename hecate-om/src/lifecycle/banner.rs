@@ -5,10 +5,11 @@ use std::io::Write as _;
 
 use super::Ready;
 use crate::contract::sample_request;
-use crate::telemetry::Audience;
+use crate::service::ServiceInfo;
+use crate::telemetry::{Audience, panics};
 
 /// Tells `audience` that the service is ready.
-pub(crate) fn announce(ready: &Ready<'_>, audience: Audience) {
+pub(crate) fn announce(ready: &Ready, audience: Audience) {
     let info = ready.blueprint.info;
     match audience {
         Audience::Person => {
@@ -32,7 +33,7 @@ pub(crate) fn announce(ready: &Ready<'_>, audience: Audience) {
     }
 }
 
-fn text(ready: &Ready<'_>) -> String {
+fn text(ready: &Ready) -> String {
     let info = ready.blueprint.info;
     let mut text = format!("\n  {} {} is ready in {} ms\n\n", info.name, info.version, ready.took.as_millis());
     let mut line = |label: &str, value: &str| {
@@ -55,12 +56,21 @@ fn text(ready: &Ready<'_>) -> String {
 }
 
 /// The command that calls the first capability, to paste into a shell.
-fn try_line(ready: &Ready<'_>) -> Option<String> {
+fn try_line(ready: &Ready) -> Option<String> {
     let capability = ready.blueprint.info.capabilities.first()?;
-    let program = std::env::args().next().unwrap_or_else(|| ready.blueprint.info.name.to_owned());
+    // A shell that was not started with the same environment must find the same socket.
+    let place = std::env::var("HECATE_RUNTIME_DIR").map(|place| format!("HECATE_RUNTIME_DIR={} ", quoted(&place)));
+    let (place, program) = (place.unwrap_or_default(), program(ready.blueprint.info));
     let handlers = (ready.blueprint.contracts)();
-    let sample = sample_request(handlers.first()?).to_string();
-    Some(format!("{} call {capability} {}", quoted(&program), quoted(&sample)))
+    // The schema is the author's code; a service that is up must not fall over it.
+    let sample = panics::caught(|| Some(sample_request(handlers.first()?).to_string())).ok().flatten()?;
+    Some(format!("{place}{program} call {capability} {}", quoted(&sample)))
+}
+
+/// The program of this service, to be typed in any folder.
+pub(crate) fn program(info: &ServiceInfo) -> String {
+    let path = std::env::current_exe().ok().and_then(|path| path.into_os_string().into_string().ok());
+    quoted(&path.unwrap_or_else(|| info.name.to_owned()))
 }
 
 /// A word of a shell command.

@@ -9,7 +9,7 @@ use hyper::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Answer;
+use super::HttpAnswer;
 use crate::capability::{CallId, CapabilityError, ErrorCode};
 
 /// The body of an error.
@@ -63,7 +63,7 @@ impl Problem {
 }
 
 /// The answer for an error.
-pub(super) fn of(error: &CapabilityError, call: Option<CallId>) -> Answer {
+pub(super) fn of(error: &CapabilityError, call: Option<CallId>) -> HttpAnswer {
     let after = error.retry_after().map(|after| after.as_secs_f64().ceil());
     let mut response = respond(&Problem::new(error, call));
     if let Some(after) = after.and_then(|after| HeaderValue::from_str(&after.to_string()).ok()) {

@@ -48,9 +48,12 @@ const _: () = {
         pub fn identity_spec() -> &'static __hecate::IdentitySpec {
             &INFO.identity
         }
-        fn start(_: __hecate::Context<Self>) {}
-        fn stop(&self) {}
-        fn health(&self) {}
+        #[allow(non_upper_case_globals)]
+        const start: () = ();
+        #[allow(non_upper_case_globals)]
+        const stop: () = ();
+        #[allow(non_upper_case_globals)]
+        const health: () = ();
     }
     const _: &[::core::option::Option<&::core::primitive::str>] = &[
         ::core::option_env!("CARGO_PKG_VERSION"),
