@@ -11,6 +11,7 @@ use tokio::net::{TcpStream, UnixStream};
 use crate::client::{CallError, LocalClient, exchange};
 use crate::config::{Config, settings_help};
 use crate::contract::Contract;
+use crate::exit;
 use crate::folder::ServicePaths;
 use crate::lifecycle::{self, program};
 use crate::listener::raise_file_limit;
@@ -18,15 +19,11 @@ use crate::nearest::nearest;
 use crate::service::{Blueprint, ServiceInfo};
 use crate::telemetry::{self, Audience, chain};
 
-/// The exit codes of this module, as in `sysexits.h` where it has one.
+/// The exit codes of `health` and `call`, besides those of every command.
 const REFUSED: u8 = 1;
 const UNREACHABLE: u8 = 2;
 const DEGRADED: u8 = 3;
 const UNKNOWN: u8 = 4;
-const USAGE: u8 = 64;
-const OS: u8 = 71;
-const CONFIG: u8 = 78;
-const SOFTWARE: u8 = 70;
 
 const COMMANDS: [&str; 5] = ["run", "manifest", "contract", "health", "call"];
 
@@ -57,7 +54,7 @@ pub(crate) fn main(blueprint: Blueprint) -> ExitCode {
         Ok(Command::Version) => print(&format!("{} {}\n", info.name, info.version)),
         Err(wrong) => {
             complain(&format!("{wrong}; help: {} --help", info.name));
-            USAGE
+            exit::USAGE
         }
     };
     ExitCode::from(code)
@@ -104,6 +101,7 @@ fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command, String> {
 fn help(info: &ServiceInfo) -> String {
     let ServiceInfo { name, version, description, .. } = info;
     let settings = settings_help();
+    let codes: String = exit::ALL.iter().map(|(code, when)| format!("  {code:<5}{when}\n")).collect();
     let offers: String = info.capabilities.iter().map(|capability| format!("  {capability}\n")).collect();
     format!(
         "{name} {version}: {description}
@@ -126,9 +124,9 @@ it offers:
 settings, from the environment:
 
 {settings}
-exit codes of run: 0 stopped in order, 64 command line, 70 the service failed, 71 the system refused,
-73 files, 75 try again (already running, port taken, drain cut short), 77 permissions, 78 configuration
-"
+exit codes of run:
+
+{codes}"
     )
 }
 
@@ -137,7 +135,7 @@ fn print(text: &str) -> u8 {
     match io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             complain(&format!("cannot print: {error}"));
-            74
+            exit::IO
         }
         _ => 0,
     }
@@ -150,19 +148,19 @@ fn complain(text: &str) {
 fn run(blueprint: Blueprint) -> u8 {
     if tokio::runtime::Handle::try_current().is_ok() {
         complain("`hecate_om::run` brings its own runtime; help: remove `#[tokio::main]` and `async` from `main`");
-        return SOFTWARE;
+        return exit::SOFTWARE;
     }
     let loaded = match Config::from_env(blueprint.info.health_port) {
         Ok(loaded) => loaded,
         Err(error) => {
             complain(&error.to_string());
-            return CONFIG;
+            return exit::CONFIG;
         }
     };
     let audience = Audience::of_stdout();
     if let Err(error) = telemetry::install(loaded.config.log.clone(), audience) {
         complain(&format!("the system gives no thread for the log: {error}"));
-        return OS;
+        return exit::OS;
     }
     loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     raise_file_limit();
@@ -185,14 +183,14 @@ fn with_client(info: &ServiceInfo, command: impl AsyncFnOnce(&Config) -> u8) -> 
         Ok(loaded) => loaded,
         Err(error) => {
             complain(&error.to_string());
-            return CONFIG;
+            return exit::CONFIG;
         }
     };
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(command(&loaded.config)),
         Err(error) => {
             complain(&error.to_string());
-            OS
+            exit::OS
         }
     }
 }
@@ -243,7 +241,7 @@ async fn call(info: &ServiceInfo, config: &Config, capability: &str, request: St
     let Some(version) = version.filter(|_| is_name) else {
         let help = "help: write NAME@VERSION, such as greeter.greet@1; a version is 1 to 65535";
         complain(&format!("`{}` is no capability; {help}", capability.escape_debug()));
-        return USAGE;
+        return exit::USAGE;
     };
     let client = LocalClient::new(ServicePaths::new(&config.runtime_dir, info.name).api_socket());
     match client.call_json(name, version, request.into()).await {

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use hyper::StatusCode;
 use thiserror::Error;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
@@ -13,13 +14,20 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 pub(crate) const MAX_SOCKET_PATH: usize = 107;
 
 /// The settings of this runtime, each with what it is for.
-const KNOWN: [(&str, &str); 5] = [
+const KNOWN: [(&str, &str); 9] = [
     ("HECATE_RUNTIME_DIR", "an absolute folder for sockets and locks"),
+    ("HECATE_DATA_DIR", "an absolute folder for what the service keeps"),
+    ("HECATE_SECRETS_DIR", "an absolute folder with a file for each secret"),
     ("HECATE_HEALTH_ADDR", "an address and port, such as `127.0.0.1:8470` or `[::]:8470`"),
     ("HECATE_HEALTH_SOCKET", "an absolute path of at most 107 bytes, for a Unix socket"),
+    ("HECATE_HEALTH_DEGRADED_STATUS", "the HTTP status of `/health` when degraded: 503 or 200"),
     ("HECATE_LOG", "a level and those of targets, such as `info` or `warn,hecate_om=debug`"),
+    ("HECATE_START_TIMEOUT", "a time from 1s to 3600s, such as `300s`"),
     ("HECATE_STOP_TIMEOUT", "a time from 1s to 600s, such as `30s`"),
 ];
+
+/// How long `start` may take: a migration may run for a while.
+const START_TIMEOUT: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
 
 /// How long the whole of a drain may take.
 const STOP_TIMEOUT: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(600);
@@ -28,8 +36,16 @@ const STOP_TIMEOUT: std::ops::RangeInclusive<Duration> = Duration::from_secs(1).
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
     pub(crate) runtime_dir: PathBuf,
+    /// What the service keeps; its own, not shared.
+    pub(crate) data_dir: PathBuf,
+    /// One file for each secret.
+    pub(crate) secrets_dir: PathBuf,
     pub(crate) health: HealthAddress,
+    /// What `/health` answers when degraded.
+    pub(crate) degraded_status: StatusCode,
     pub(crate) log: Targets,
+    /// How long `start` may take.
+    pub(crate) start_timeout: Duration,
     /// The whole budget of a drain.
     pub(crate) stop_timeout: Duration,
 }
@@ -113,15 +129,34 @@ impl Reader {
             (None, Some(socket)) => Some(HealthAddress::Unix(socket)),
             (None, None) => Some(HealthAddress::Default(health_port)),
         };
+        let data_dir = self.read("HECATE_DATA_DIR", absolute);
+        let secrets_dir = self.read("HECATE_SECRETS_DIR", absolute);
+        let degraded_status = self.read("HECATE_HEALTH_DEGRADED_STATUS", |text| match text {
+            "503" => Some(StatusCode::SERVICE_UNAVAILABLE),
+            "200" => Some(StatusCode::OK),
+            _ => None,
+        });
         let log = self.read("HECATE_LOG", log_filter);
+        let start_timeout = self.read("HECATE_START_TIMEOUT", |text| {
+            humantime::parse_duration(text).ok().filter(|time| START_TIMEOUT.contains(time))
+        });
         let stop_timeout = self.read("HECATE_STOP_TIMEOUT", |text| {
             humantime::parse_duration(text).ok().filter(|time| STOP_TIMEOUT.contains(time))
         });
         match (runtime_dir, health) {
             (Some(runtime_dir), Some(health)) if self.problems.is_empty() => {
                 let log = log.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
-                let stop_timeout = stop_timeout.unwrap_or(Duration::from_secs(30));
-                Ok(Loaded { config: Config { runtime_dir, health, log, stop_timeout }, warnings: self.warnings })
+                let config = Config {
+                    data_dir: data_dir.unwrap_or_else(|| runtime_dir.join("data")),
+                    secrets_dir: secrets_dir.unwrap_or_else(|| PathBuf::from("/etc/hecate/secrets")),
+                    degraded_status: degraded_status.unwrap_or(StatusCode::SERVICE_UNAVAILABLE),
+                    start_timeout: start_timeout.unwrap_or(Duration::from_secs(300)),
+                    stop_timeout: stop_timeout.unwrap_or(Duration::from_secs(30)),
+                    runtime_dir,
+                    health,
+                    log,
+                };
+                Ok(Loaded { config, warnings: self.warnings })
             }
             _ => Err(ConfigError(self.problems)),
         }
@@ -254,8 +289,12 @@ mod tests {
     fn every_problem_is_told_at_once_with_what_to_write() {
         let error = read(&[
             ("HECATE_RUNTIME_DIR", "relative"),
+            ("HECATE_DATA_DIR", "an absolute folder for what the service keeps"),
+            ("HECATE_SECRETS_DIR", "an absolute folder with a file for each secret"),
             ("HECATE_HEALTH_ADDR", "8470"),
+            ("HECATE_START_TIMEOUT", "a time from 1s to 3600s, such as `300s`"),
             ("HECATE_STOP_TIMEOUT", "30"),
+            ("HECATE_HEALTH_DEGRADED_STATUS", "the HTTP status of `/health` when degraded: 503 or 200"),
             ("HECATE_LOG", ""),
             ("HECATE_HEALTH_SOCKET", "${SOCKET}"),
             ("HECATE_STOP_TIMEOT", "5s"),

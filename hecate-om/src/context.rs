@@ -2,8 +2,22 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
+use tokio::runtime::Handle;
+
+use crate::config::Config;
+use crate::health::board::Board;
 use crate::service::ServiceInfo;
+
+/// What the runtime knows and a service may use.
+pub(crate) struct Surroundings {
+    pub(crate) info: &'static ServiceInfo,
+    pub(crate) config: Config,
+    pub(crate) board: Arc<Board>,
+    /// Where the service runs.
+    pub(crate) workers: Handle,
+}
 
 /// The runtime's side of a service: owned, and cheap to clone.
 ///
@@ -27,29 +41,29 @@ use crate::service::ServiceInfo;
 /// }
 /// ```
 pub struct Context<S> {
-    info: &'static ServiceInfo,
+    surroundings: Arc<Surroundings>,
     service: PhantomData<fn() -> S>,
 }
 
 impl<S> Context<S> {
-    pub(crate) fn new(info: &'static ServiceInfo) -> Self {
-        Self { info, service: PhantomData }
+    pub(crate) fn new(surroundings: Arc<Surroundings>) -> Self {
+        Self { surroundings, service: PhantomData }
     }
 
     /// What the service declares of itself.
     pub fn info(&self) -> &'static ServiceInfo {
-        self.info
+        self.surroundings.info
     }
 }
 
 impl<S> Clone for Context<S> {
     fn clone(&self) -> Self {
-        Self { info: self.info, service: PhantomData }
+        Self::new(Arc::clone(&self.surroundings))
     }
 }
 
 impl<S> fmt::Debug for Context<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Context({})", self.info.name)
+        write!(f, "Context({})", self.surroundings.info.name)
     }
 }

@@ -12,6 +12,7 @@ use thiserror::Error;
 use tokio::net::UnixListener;
 
 use crate::config::MAX_SOCKET_PATH;
+use crate::exit;
 
 /// Why a folder or a socket cannot be had.
 #[derive(Debug, Error)]
@@ -29,13 +30,13 @@ pub(crate) enum FolderError {
 }
 
 impl FolderError {
-    /// The exit code of a process that needs the folder, as in `sysexits.h`.
+    /// The exit code of a process that needs the folder.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            FolderError::Taken { .. } => 75,
-            FolderError::Unsafe { .. } => 77,
-            FolderError::TooLong(_) => 78,
-            FolderError::InTheWay(_) | FolderError::Io { .. } => 73,
+            FolderError::Taken { .. } => exit::TRY_AGAIN,
+            FolderError::Unsafe { .. } => exit::PERMISSION,
+            FolderError::TooLong(_) => exit::CONFIG,
+            FolderError::InTheWay(_) | FolderError::Io { .. } => exit::CANNOT_CREATE,
         }
     }
 }

@@ -6,6 +6,17 @@ pub(crate) mod monitor;
 
 use std::borrow::Cow;
 
+/// What it means for a service when one of its checks fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Impact {
+    /// The service cannot do its job: it is down, and not ready for calls.
+    Critical,
+    /// The service does its job less well: it is degraded, and ready.
+    Degrading,
+    /// Good to know: shown, and no more.
+    Info,
+}
+
 /// How a service feels: what its `health` callback returns.
 ///
 /// ```
@@ -40,7 +51,7 @@ impl Health {
         Health::Down(reason.into())
     }
 
-    fn word(&self) -> &'static str {
+    pub(crate) fn word(&self) -> &'static str {
         match self {
             Health::Ok => "ok",
             Health::Degraded(_) => "degraded",
@@ -48,7 +59,7 @@ impl Health {
         }
     }
 
-    fn reason(&self) -> Option<&str> {
+    pub(crate) fn reason(&self) -> Option<&str> {
         match self {
             Health::Ok => None,
             Health::Degraded(reason) | Health::Down(reason) => Some(reason),

@@ -39,6 +39,7 @@ mod config;
 mod context;
 mod contract;
 mod dispatch;
+mod exit;
 mod folder;
 mod health;
 mod lifecycle;
@@ -59,7 +60,7 @@ pub use capability::{
 };
 pub use client::CallError;
 pub use context::Context;
-pub use health::Health;
+pub use health::{Health, Impact};
 pub use service::{IdentitySpec, Service, ServiceInfo, StartError};
 
 /// Makes a service of an inherent `impl` block; the documentation of this crate shows one.

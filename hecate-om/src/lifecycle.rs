@@ -18,7 +18,9 @@ use tokio::task::{JoinError, JoinHandle};
 use tokio::time::MissedTickBehavior;
 
 use crate::config::Config;
+use crate::context::Surroundings;
 use crate::dispatch::Dispatch;
+use crate::exit;
 use crate::folder::{FolderError, ServiceFolder};
 use crate::health::board::{Board, Phase};
 use crate::health::endpoint::{self, HealthError, Place};
@@ -81,11 +83,11 @@ impl BootError {
     /// The exit code of the process, as in `sysexits.h`.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            BootError::Duplicates(_) | BootError::StartPanicked(_) => 70,
+            BootError::Duplicates(_) | BootError::StartPanicked(_) => exit::SOFTWARE,
             BootError::Folder(error) => error.exit_code(),
             BootError::Health(error) => error.exit_code(),
             BootError::Start { exit_code, .. } => *exit_code,
-            BootError::Runtime(_) => 71,
+            BootError::Runtime(_) => exit::OS,
         }
     }
 }
@@ -212,7 +214,12 @@ impl<'a> Boot<'a> {
         let api = LocalApi::new(self.blueprint, Arc::clone(&dispatch));
         let api_task = self.workers.spawn(Arc::clone(&api).serve(listener));
 
-        let mut starting = self.workers.spawn((self.blueprint.start)());
+        let mut starting = self.workers.spawn((self.blueprint.start)(Arc::new(Surroundings {
+            info,
+            config: self.config.clone(),
+            board: Arc::clone(&board),
+            workers: self.workers.handle().clone(),
+        })));
         let (started, stopped) = tokio::select! {
             biased;
             started = &mut starting => (started, None),

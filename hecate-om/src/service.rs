@@ -6,7 +6,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::capability::{Bound, CapabilityInfo, HandlerContract, Handlers};
-use crate::context::Context;
+use crate::context::{Context, Surroundings};
+use crate::exit;
 use crate::health::Health;
 
 /// A service: `#[hecate_service]` implements this, nobody else should.
@@ -157,12 +158,12 @@ pub struct StartError {
 impl StartError {
     /// Something is not there yet: exit code 75, a supervisor starts again.
     pub fn retry(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { exit_code: 75, source: source.into() }
+        Self { exit_code: exit::TRY_AGAIN, source: source.into() }
     }
 
     /// The configuration is wrong: exit code 78, starting again is no use.
     pub fn config(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { exit_code: 78, source: source.into() }
+        Self { exit_code: exit::CONFIG, source: source.into() }
     }
 
     /// The exit code of the process, as in `sysexits.h`.
@@ -188,7 +189,7 @@ impl fmt::Display for StartError {
 
 impl<E: Error + Send + Sync + 'static> From<E> for StartError {
     fn from(source: E) -> Self {
-        Self { exit_code: 70, source: Box::new(source) }
+        Self { exit_code: exit::SOFTWARE, source: Box::new(source) }
     }
 }
 
@@ -199,7 +200,7 @@ pub(crate) type Task<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 pub(crate) struct Blueprint {
     pub(crate) info: &'static ServiceInfo,
     pub(crate) contracts: fn() -> Vec<HandlerContract>,
-    pub(crate) start: fn() -> Task<Result<Started, StartError>>,
+    pub(crate) start: fn(Arc<Surroundings>) -> Task<Result<Started, StartError>>,
 }
 
 /// A service that has started.
@@ -212,7 +213,7 @@ pub(crate) struct Started {
 
 impl Blueprint {
     pub(crate) fn of<S: Service>() -> Self {
-        Self { info: S::INFO, contracts: contracts::<S>, start: || Box::pin(start::<S>()) }
+        Self { info: S::INFO, contracts: contracts::<S>, start: |surroundings| Box::pin(start::<S>(surroundings)) }
     }
 }
 
@@ -226,8 +227,8 @@ fn handlers<S: Service>() -> Handlers<S> {
     handlers
 }
 
-async fn start<S: Service>() -> Result<Started, StartError> {
-    let service = Arc::new(S::boot(Context::new(S::INFO)).await?);
+async fn start<S: Service>(surroundings: Arc<Surroundings>) -> Result<Started, StartError> {
+    let service = Arc::new(S::boot(Context::new(surroundings)).await?);
     let handlers = handlers::<S>().bind(&service);
     let (probed, stopped) = (Arc::clone(&service), service);
     Ok(Started {

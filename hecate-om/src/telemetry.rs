@@ -1,6 +1,7 @@
 //! What the runtime says of itself: log lines for people on a terminal, JSON lines for everything else.
 
 mod lines;
+pub(crate) mod metrics;
 pub(crate) mod panics;
 
 use std::io::{self, IsTerminal};

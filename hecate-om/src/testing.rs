@@ -35,7 +35,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::Method;
+use hyper::{Method, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
@@ -46,6 +46,7 @@ use tracing_subscriber::filter::Targets;
 use crate::capability::Capability;
 use crate::client::{CallError, LocalClient, exchange};
 use crate::config::{Config, HealthAddress};
+use crate::exit;
 use crate::health::endpoint::Place;
 use crate::lifecycle::{self, Stop};
 use crate::service::{Blueprint, Service};
@@ -90,12 +91,16 @@ pub struct TestService<S> {
 /// # Errors
 /// When it does not come up, with the exit code and message that its process would have had.
 pub async fn start<S: Service>() -> Result<TestService<S>, NotStarted> {
-    let failed = |error: std::io::Error| NotStarted { exit_code: 73, message: error.to_string() };
+    let failed = |error: std::io::Error| NotStarted { exit_code: exit::CANNOT_CREATE, message: error.to_string() };
     let folder = TemporaryFolder::new().map_err(failed)?;
     let config = Config {
         runtime_dir: folder.path.join("run"),
         health: HealthAddress::Tcp((Ipv4Addr::LOCALHOST, 0).into()),
+        data_dir: folder.path.join("data"),
+        secrets_dir: folder.path.join("secrets"),
+        degraded_status: StatusCode::SERVICE_UNAVAILABLE,
         log: Targets::new(),
+        start_timeout: Duration::from_secs(300),
         stop_timeout: Duration::from_secs(30),
     };
     let (stops, stopping) = mpsc::channel(2);
@@ -127,9 +132,9 @@ pub async fn start<S: Service>() -> Result<TestService<S>, NotStarted> {
             service: PhantomData,
             _folder: folder,
         }),
-        _ => {
-            Err(is_done.await.unwrap_or(NotStarted { exit_code: 70, message: "the service ended at once".to_owned() }))
-        }
+        _ => Err(is_done
+            .await
+            .unwrap_or(NotStarted { exit_code: exit::SOFTWARE, message: "the service ended at once".to_owned() })),
     }
 }
 
@@ -182,7 +187,7 @@ impl<S: Service> TestService<S> {
         self.begin_stop();
         let thread = self.thread.take();
         let ended = tokio::task::spawn_blocking(move || thread.and_then(|thread| thread.join().ok())).await;
-        ended.ok().flatten().unwrap_or(70)
+        ended.ok().flatten().unwrap_or(exit::SOFTWARE)
     }
 }
 

@@ -1,13 +1,14 @@
 //! The last that is known of a service's health: written by the monitor and by boot and drain, read
 //! by every request in no time.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use serde::Serialize;
 use tokio::sync::watch;
 
-use super::Health;
+use super::{Health, Impact};
 use crate::dispatch::Dispatch;
 use crate::service::ServiceInfo;
 
@@ -29,9 +30,20 @@ impl Phase {
     }
 }
 
+/// One check on the board.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CheckId(usize);
+
+#[derive(Debug, Clone)]
+struct Check {
+    name: Cow<'static, str>,
+    impact: Impact,
+    last: Option<Finding>,
+}
+
 /// What one check found.
 #[derive(Debug, Clone)]
-pub(crate) struct Check {
+pub(crate) struct Finding {
     pub(crate) health: Health,
     /// A stable word for a check that failed rather than answered: `timeout` or `panic`.
     pub(crate) code: Option<&'static str>,
@@ -43,7 +55,7 @@ pub(crate) struct Check {
 struct State {
     phase: Phase,
     since: SystemTime,
-    service: Option<Check>,
+    checks: Vec<Check>,
 }
 
 /// What is known, for all who ask.
@@ -57,7 +69,7 @@ pub(crate) struct Board {
 impl Board {
     pub(crate) fn new(info: &'static ServiceInfo, dispatch: Arc<Dispatch>) -> Arc<Self> {
         let now = SystemTime::now();
-        let state = watch::Sender::new(State { phase: Phase::Starting, since: now, service: None });
+        let state = watch::Sender::new(State { phase: Phase::Starting, since: now, checks: Vec::new() });
         Arc::new(Self { info, dispatch, started: (now, Instant::now()), state })
     }
 
@@ -69,15 +81,26 @@ impl Board {
         self.state.borrow().phase
     }
 
+    /// Adds a check that has found nothing yet.
+    pub(crate) fn add(&self, name: impl Into<Cow<'static, str>>, impact: Impact) -> CheckId {
+        let mut id = CheckId(0);
+        self.state.send_modify(|state| {
+            id = CheckId(state.checks.len());
+            state.checks.push(Check { name: name.into(), impact, last: None });
+        });
+        id
+    }
+
     /// Notes what a check found; says whether that is news.
-    pub(crate) fn note(&self, check: Check) -> bool {
+    pub(crate) fn note(&self, id: CheckId, finding: Finding) -> bool {
         let mut news = false;
         self.state.send_modify(|state| {
-            news = state.service.as_ref().is_none_or(|before| before.health != check.health);
+            let Some(check) = state.checks.get_mut(id.0) else { return };
+            news = check.last.as_ref().is_none_or(|before| before.health != finding.health);
+            check.last = Some(finding);
             if news {
                 state.since = SystemTime::now();
             }
-            state.service = Some(check);
         });
         news
     }
@@ -102,7 +125,7 @@ impl Board {
             phase => phase.word(),
         };
         let reason = health.reason().filter(|_| details).map(str::to_owned);
-        let checks = if details { state.service.iter().map(CheckReport::of).collect() } else { Vec::new() };
+        let checks = if details { state.checks.iter().filter_map(CheckReport::of).collect() } else { Vec::new() };
         Report {
             status,
             reason,
@@ -128,7 +151,21 @@ impl Board {
 
 impl State {
     fn health(&self) -> Health {
-        self.service.as_ref().map_or(Health::Ok, |check| check.health.clone())
+        let found = |check: &Check| {
+            let health = check.last.as_ref()?.health.clone();
+            match (check.impact, health) {
+                (Impact::Info, _) => None,
+                (Impact::Degrading, Health::Down(reason)) => Some(Health::Degraded(reason)),
+                (_, health) => Some(health),
+            }
+        };
+        let rank = |health: &Health| match health {
+            Health::Ok => 0,
+            Health::Degraded(_) => 1,
+            Health::Down(_) => 2,
+        };
+        let worst = self.checks.iter().filter_map(found).reduce(|a, b| if rank(&b) > rank(&a) { b } else { a });
+        worst.unwrap_or(Health::Ok)
     }
 }
 
@@ -161,7 +198,7 @@ impl Report {
 
 #[derive(Debug, Serialize)]
 struct CheckReport {
-    name: &'static str,
+    name: String,
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<&'static str>,
@@ -172,15 +209,16 @@ struct CheckReport {
 }
 
 impl CheckReport {
-    fn of(check: &Check) -> Self {
+    fn of(check: &Check) -> Option<Self> {
+        let found = check.last.as_ref()?;
         let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        Self {
-            name: "service",
-            status: check.health.word(),
-            code: check.code,
-            reason: check.health.reason().map(str::to_owned),
-            age_ms: millis(check.at.elapsed()),
-            took_ms: millis(check.took),
-        }
+        Some(Self {
+            name: check.name.to_string(),
+            status: found.health.word(),
+            code: found.code,
+            reason: found.health.reason().map(str::to_owned),
+            age_ms: millis(found.at.elapsed()),
+            took_ms: millis(found.took),
+        })
     }
 }

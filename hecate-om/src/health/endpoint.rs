@@ -22,8 +22,10 @@ use tokio::net::{TcpListener, UnixListener};
 
 use super::board::{Board, Phase};
 use crate::config::HealthAddress;
+use crate::exit;
 use crate::folder::{FolderError, OwnedSocket};
 use crate::listener::{Connections, HEAD_TIMEOUT, Limits, MAX_HEAD};
+use crate::telemetry::metrics;
 
 const LIMITS: Limits = Limits { connections: 256, read_buffer: MAX_HEAD, head_timeout: HEAD_TIMEOUT };
 
@@ -40,8 +42,10 @@ impl HealthError {
     /// The exit code of the process, as in `sysexits.h`.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            HealthError::Bind { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => 77,
-            HealthError::Bind { .. } => 75,
+            HealthError::Bind { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
+                exit::PERMISSION
+            }
+            HealthError::Bind { .. } => exit::TRY_AGAIN,
             HealthError::Socket(error) => error.exit_code(),
         }
     }
@@ -194,6 +198,7 @@ fn router(board: Arc<Board>) -> Router {
         .route("/startupz", get(startupz))
         .route("/info", get(info))
         .route("/manifest.json", get(manifest))
+        .route("/metrics", get(metrics))
         .method_not_allowed_fallback(async || {
             respond(StatusCode::METHOD_NOT_ALLOWED, &json!({"error": "health takes GET and HEAD"}))
         })
@@ -248,6 +253,13 @@ async fn info(State(board): On) -> Response {
     respond(StatusCode::OK, &body)
 }
 
+async fn metrics(State(board): On) -> Response {
+    let mut response = with_headers(StatusCode::OK, Body::from(metrics::exposition(&board)));
+    let openmetrics = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, openmetrics);
+    response
+}
+
 async fn manifest(State(board): On) -> Response {
     with_headers(StatusCode::OK, Body::from(board.info().manifest))
 }
@@ -277,7 +289,8 @@ mod tests {
     use super::*;
     use crate::dispatch::Dispatch;
     use crate::health::Health;
-    use crate::health::board::Check;
+    use crate::health::Impact;
+    use crate::health::board::Finding;
     use crate::service::{IdentitySpec, ServiceInfo};
 
     static INFO: ServiceInfo = ServiceInfo::new(
@@ -306,7 +319,8 @@ mod tests {
         let board = Board::new(&INFO, Dispatch::new(&INFO));
         board.enter(Phase::Running);
         let health = Health::degraded("the disk is nearly full");
-        board.note(Check { health, code: None, at: Instant::now(), took: Duration::ZERO });
+        let check = board.add("service", Impact::Critical);
+        board.note(check, Finding { health, code: None, at: Instant::now(), took: Duration::ZERO });
         let mut request = Request::get("/health").body(Body::empty()).unwrap();
         request.extensions_mut().insert(Detail::of_peer(peer.parse().unwrap()));
         let response = TowerToHyperService::new(router(board)).call(request).await.unwrap();

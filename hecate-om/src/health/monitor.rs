@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
-use super::Health;
-use super::board::{Board, Check};
+use super::board::{Board, CheckId, Finding};
+use super::{Health, Impact};
 use crate::service::Started;
 
 /// How often the service is asked.
@@ -20,6 +20,7 @@ pub(crate) struct Monitor {
     started: Arc<Started>,
     workers: Handle,
     board: Arc<Board>,
+    check: CheckId,
     /// The last probe, when it did not answer in time: it may still block its thread.
     overdue: Option<JoinHandle<Health>>,
 }
@@ -27,16 +28,17 @@ pub(crate) struct Monitor {
 impl Monitor {
     /// The callback runs on `workers`, so that it may do what it wants.
     pub(crate) fn new(started: Arc<Started>, workers: Handle, board: Arc<Board>) -> Self {
-        Self { started, workers, board, overdue: None }
+        let check = board.add("service", Impact::Critical);
+        Self { started, workers, board, check, overdue: None }
     }
 
     /// Asks once and notes the answer.
     pub(crate) async fn check(&mut self) {
         let begun = Instant::now();
         let (health, code) = self.ask().await;
-        let check = Check { health, code, at: Instant::now(), took: begun.elapsed() };
-        let (word, reason) = (check.health.word(), check.health.reason().unwrap_or_default().to_owned());
-        if self.board.note(check) && word != "ok" {
+        let found = Finding { health, code, at: Instant::now(), took: begun.elapsed() };
+        let (word, reason) = (found.health.word(), found.health.reason().unwrap_or_default().to_owned());
+        if self.board.note(self.check, found) && word != "ok" {
             tracing::warn!(status = word, reason, "health changed");
         }
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Running;
+use crate::exit;
 use crate::folder::remove;
 use crate::health::board::Phase;
 
@@ -12,9 +13,6 @@ use crate::health::board::Phase;
 /// because they ended sooner, is for clients that still read their replies.
 const CALLS: u32 = 20;
 const STOP: u32 = 5;
-
-/// The exit code when the drain was cut short: try again.
-const CUT_SHORT: u8 = 75;
 
 impl Running<'_> {
     /// Ends everything in order; returns the exit code.
@@ -40,7 +38,7 @@ impl Running<'_> {
         remove(&self.folder.paths.health_address());
         self.health_task.abort();
         tracing::info!(clean = calls_ended && stopped, "stopped");
-        if calls_ended && stopped { 0 } else { CUT_SHORT }
+        if calls_ended && stopped { exit::STOPPED } else { exit::TRY_AGAIN }
     }
 
     async fn calls_end(&self, limit: Duration) -> bool {

@@ -195,7 +195,7 @@ fn all_problems_of_a_service_are_told_at_once() {
     let blueprint = Blueprint {
         info: fixtures::service(capabilities),
         contracts: || vec![handler::<String, (), CapabilityError>(), handler::<(), bool, CapabilityError>()],
-        start: || Box::pin(async { Err(StartError::config("never started")) }),
+        start: |_| Box::pin(async { Err(StartError::config("never started")) }),
     };
     let report = report("hecate-shop", &problems(blueprint));
     let lines: Vec<_> = report.lines().collect();
