@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use hyper::{Method, StatusCode};
@@ -13,9 +14,10 @@ use crate::config::{Config, settings_help};
 use crate::contract::Contract;
 use crate::exit;
 use crate::folder::ServicePaths;
-use crate::lifecycle::{self, program};
+use crate::lifecycle::{self, Launch, program};
 use crate::listener::raise_file_limit;
 use crate::nearest::nearest;
+use crate::notify::Supervisor;
 use crate::service::{Blueprint, ServiceInfo};
 use crate::telemetry::{self, Audience, chain};
 
@@ -167,9 +169,19 @@ fn run(blueprint: Blueprint) -> u8 {
     if cfg!(panic = "abort") {
         tracing::warn!("built with panic = \"abort\": one handler that panics ends the whole service");
     }
-    let result = lifecycle::run(blueprint, &loaded.config, lifecycle::signals, move |ready| {
-        lifecycle::announce(ready, audience);
+    let supervisor = Supervisor::from_env().unwrap_or_else(|error| {
+        tracing::warn!("{}", chain(&error));
+        Supervisor::default()
     });
+    let launch = Launch {
+        blueprint,
+        config: loaded.config,
+        supervisor: Arc::new(supervisor),
+        audience,
+        reload: Box::new(|| Ok(())),
+    };
+    let signals = || lifecycle::signals(audience == Audience::Person);
+    let result = lifecycle::run(launch, signals, move |ready| lifecycle::announce(ready, audience));
     telemetry::flush();
     result.unwrap_or_else(|error| {
         complain(&chain(&error));

@@ -47,6 +47,7 @@ mod listener;
 mod local;
 pub mod manifest;
 mod nearest;
+mod notify;
 pub mod registry;
 mod service;
 mod telemetry;

@@ -30,6 +30,7 @@ use std::marker::PhantomData;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -48,9 +49,10 @@ use crate::client::{CallError, LocalClient, exchange};
 use crate::config::{Config, HealthAddress};
 use crate::exit;
 use crate::health::endpoint::Place;
-use crate::lifecycle::{self, Stop};
+use crate::lifecycle::{self, Launch, Signal, Stop};
+use crate::notify::Supervisor;
 use crate::service::{Blueprint, Service};
-use crate::telemetry::chain;
+use crate::telemetry::{Audience, chain};
 
 /// Runs a test that awaits, for packages that have no runtime of their own.
 ///
@@ -79,7 +81,7 @@ pub struct NotStarted {
 pub struct TestService<S> {
     client: LocalClient,
     health: SocketAddr,
-    stops: mpsc::Sender<Stop>,
+    stops: mpsc::Sender<Signal>,
     stopping: AtomicBool,
     thread: Option<JoinHandle<u8>>,
     service: PhantomData<fn() -> S>,
@@ -110,7 +112,14 @@ pub async fn start<S: Service>() -> Result<TestService<S>, NotStarted> {
             // Whoever waited may be gone; the service is stopped then.
             let _ = ready.send((up.socket.to_owned(), up.health.clone()));
         };
-        lifecycle::run(Blueprint::of::<S>(), &config, || Ok(stopping), told)
+        let launch = Launch {
+            blueprint: Blueprint::of::<S>(),
+            config,
+            supervisor: Arc::new(Supervisor::default()),
+            audience: Audience::Person,
+            reload: Box::new(|| Ok(())),
+        };
+        lifecycle::run(launch, || Ok(stopping), told)
     };
     let (done, is_done) = oneshot::channel();
     let thread = std::thread::Builder::new().name("hecate-control".to_owned()).spawn(move || match run() {
@@ -196,7 +205,7 @@ impl<S> TestService<S> {
     pub fn begin_stop(&self) {
         // A second request would end the service at once.
         if !self.stopping.swap(true, Ordering::Relaxed) {
-            let _ = self.stops.try_send(Stop::Terminate);
+            let _ = self.stops.try_send(Signal::Stop(Stop::Terminate));
         }
     }
 }

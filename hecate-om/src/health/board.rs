@@ -77,6 +77,20 @@ impl Board {
         self.state.send_modify(|state| (state.phase, state.since) = (phase, SystemTime::now()));
     }
 
+    /// MERGE: health's.
+    pub(crate) fn boot_step(&self, _step: &'static str) {}
+
+    /// MERGE: health's.
+    pub(crate) fn is_alive(&self) -> bool {
+        true
+    }
+
+    /// One line for whoever asks the supervisor.
+    pub(crate) fn status_line(&self) -> String {
+        let offers = self.info.capabilities.len();
+        format!("{} · {offers} capabilities · {} calls in flight", self.report(false).status, self.in_flight())
+    }
+
     pub(crate) fn phase(&self) -> Phase {
         self.state.borrow().phase
     }

@@ -1,74 +1,189 @@
 //! The way out: no call that was accepted and ends inside the budget loses its reply.
+//!
+//! Each step is a type that only the one before it can make, so that their order is the only one there
+//! is. Nothing is advertised yet, so there is nothing to withdraw and no lame duck; their part of the
+//! budget goes to the calls.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
-use super::Running;
+use super::Launch;
+use super::running::Running;
+use super::signals::Stop;
 use crate::exit;
 use crate::folder::remove;
 use crate::health::board::Phase;
 
-/// The most that calls and `stop` may take of the whole budget, in thirtieths. What is left, if only
-/// because they ended sooner, is for clients that still read their replies.
-const CALLS: u32 = 20;
+/// What is kept of the whole budget for each of the later steps, in thirtieths. What a step does not
+/// use is for those that follow.
+const TASKS: u32 = 2;
 const STOP: u32 = 5;
+const FLUSH: u32 = 2;
 
-impl Running<'_> {
-    /// Ends everything in order; returns the exit code.
-    pub(super) async fn drain(mut self) -> u8 {
-        let end = Instant::now() + self.config.stop_timeout;
-        let part = |thirtieths: u32| self.config.stop_timeout * thirtieths / 30;
-        self.board.enter(Phase::Draining);
-        self.dispatch.drain();
-        let calls_ended = self.calls_end(part(CALLS)).await;
-        let stopped = self.stop(part(STOP)).await;
+/// Ends everything in order; returns the exit code.
+pub(super) async fn drain(running: Running, stop: Stop, launch: &Launch) -> u8 {
+    let refusing = Refusing::enter(running, stop, launch);
+    let quiet = refusing.calls_end().await;
+    let idle = quiet.tasks_end().await;
+    let stopped = idle.stop().await;
+    let flushed = stopped.flush().await;
+    flushed.leave()
+}
 
-        // What was answered is written before the socket goes; calls that come now find nobody.
-        self.api_task.abort();
-        remove(&self.folder.paths.api_socket());
-        let flush = async {
-            // Only once it has ended are there no new connections.
-            let _ = (&mut self.api_task).await;
-            self.api.retire().await;
+/// How long everything may take, and whether all of it ended inside that.
+struct Progress {
+    begun: Instant,
+    budget: Duration,
+    is_clean: bool,
+}
+
+impl Progress {
+    /// Until when a step may take that keeps so many thirtieths for those after it.
+    fn until(&self, kept: u32) -> Instant {
+        self.begun + self.budget * (30 - kept) / 30
+    }
+
+    fn told(&self, step: &'static str) {
+        tracing::info!(step, after_ms = self.begun.elapsed().as_millis(), "drain");
+    }
+
+    fn failed(&mut self) {
+        self.is_clean = false;
+    }
+}
+
+/// New calls are told to go elsewhere; those that were let in go on.
+struct Refusing {
+    running: Running,
+    progress: Progress,
+}
+
+impl Refusing {
+    fn enter(mut running: Running, stop: Stop, launch: &Launch) -> Self {
+        let progress = Progress { begun: Instant::now(), budget: launch.config.stop_timeout, is_clean: true };
+        launch.supervisor.stopping();
+        launch.supervisor.status("stopping");
+        drop(running.watching.take());
+        running.board.enter(Phase::Draining);
+        running.dispatch.drain();
+        let calls = running.dispatch.in_flight();
+        tracing::info!(?stop, calls, hint = "a second signal ends at once", "stopping");
+        progress.told("new calls are refused");
+        Self { running, progress }
+    }
+
+    async fn calls_end(mut self) -> Quiet {
+        let until = self.progress.until(TASKS + STOP + FLUSH);
+        if timeout_at(until, self.running.dispatch.drained()).await.is_ok() {
+            self.progress.told("calls ended");
+        } else {
+            self.progress.failed();
+            self.tell_abandoned();
+        }
+        Quiet { running: self.running, progress: self.progress }
+    }
+
+    fn tell_abandoned(&self) {
+        let mut unread = self.running.dispatch.in_flight();
+        for (capability, calls) in self.running.dispatch.running() {
+            unread = unread.saturating_sub(calls);
+            tracing::error!(%capability, calls, "calls abandoned at the end of the drain budget");
+        }
+        if unread > 0 {
+            tracing::error!(calls = unread, "calls abandoned whose request did not come whole");
+        }
+    }
+}
+
+/// No call runs any more, or none is waited for.
+struct Quiet {
+    running: Running,
+    progress: Progress,
+}
+
+impl Quiet {
+    async fn tasks_end(mut self) -> Idle {
+        let until = self.progress.until(STOP + FLUSH);
+        let limit = until.saturating_duration_since(Instant::now());
+        let abandoned = {
+            let _ = limit;
+            Vec::<String>::new()
         };
-        if tokio::time::timeout_at(end, flush).await.is_err() {
-            tracing::warn!("a client did not read its reply in time");
+        if abandoned.is_empty() {
+            self.progress.told("tasks ended");
+        } else {
+            self.progress.failed();
+            tracing::error!(tasks = abandoned.join(", "), "tasks abandoned at the end of the drain budget");
         }
-        remove(&self.folder.paths.health_address());
-        self.health_task.abort();
-        tracing::info!(clean = calls_ended && stopped, "stopped");
-        if calls_ended && stopped { exit::STOPPED } else { exit::TRY_AGAIN }
+        Idle { running: self.running, progress: self.progress }
     }
+}
 
-    async fn calls_end(&self, limit: Duration) -> bool {
-        let ended = tokio::time::timeout(limit, self.dispatch.drained()).await.is_ok();
-        if !ended {
-            let mut unread = self.dispatch.in_flight();
-            for (capability, calls) in self.dispatch.running() {
-                unread = unread.saturating_sub(calls);
-                tracing::error!(%capability, calls, "calls abandoned at the end of the drain budget");
-            }
-            if unread > 0 {
-                tracing::error!(calls = unread, "calls abandoned whose request did not come whole");
-            }
-        }
-        ended
-    }
+/// Nothing of the service runs any more but what its author keeps.
+struct Idle {
+    running: Running,
+    progress: Progress,
+}
 
-    async fn stop(&self, limit: Duration) -> bool {
-        let service = std::sync::Arc::clone(&self.service);
-        let stopping = self.workers.spawn(async move { (service.stop)().await });
-        match tokio::time::timeout(limit, stopping).await {
-            Ok(Ok(())) => true,
+impl Idle {
+    async fn stop(mut self) -> Stopped {
+        let service = Arc::clone(&self.running.service);
+        let stopping = self.running.workers.spawn(async move { (service.stop)().await });
+        match timeout_at(self.progress.until(FLUSH), stopping).await {
+            Ok(Ok(())) => self.progress.told("`stop` ended"),
             Ok(Err(error)) => {
+                self.progress.failed();
                 tracing::error!(%error, "`stop` of the service panicked");
-                false
             }
             Err(_) => {
-                tracing::error!(?limit, "`stop` of the service did not end in time");
-                false
+                self.progress.failed();
+                tracing::error!("`stop` of the service did not end in time");
             }
         }
+        Stopped { running: self.running, progress: self.progress }
+    }
+}
+
+/// The service has let go of what it held.
+struct Stopped {
+    running: Running,
+    progress: Progress,
+}
+
+impl Stopped {
+    /// What was answered is written before the socket goes; calls that come now find nobody.
+    async fn flush(mut self) -> Flushed {
+        let Running { answering, api, folder, .. } = &mut self.running;
+        answering.0.abort();
+        remove(&folder.paths.api_socket());
+        let flush = async {
+            // Only once it has ended are there no new connections.
+            let _ = (&mut answering.0).await;
+            api.retire().await;
+        };
+        if timeout_at(self.progress.until(0), flush).await.is_ok() {
+            self.progress.told("replies are written");
+        } else {
+            tracing::warn!("a client did not read its reply in time");
+        }
+        Flushed { running: self.running, progress: self.progress }
+    }
+}
+
+/// Only health is left.
+struct Flushed {
+    running: Running,
+    progress: Progress,
+}
+
+impl Flushed {
+    fn leave(self) -> u8 {
+        let Self { running, progress } = self;
+        remove(&running.folder.paths.health_address());
+        drop(running.serving);
+        tracing::info!(clean = progress.is_clean, took_ms = progress.begun.elapsed().as_millis(), "stopped");
+        if progress.is_clean { exit::STOPPED } else { exit::TRY_AGAIN }
     }
 }

@@ -1,0 +1,321 @@
+//! Boot in phases. Each is a type that only the one before it can make, so that nothing happens out of
+//! order: a service that did not start cannot be opened for calls.
+//!
+//! Before these come the command line, the configuration and the log. Each phase has a limit, a line
+//! in the log, a status for the supervisor and exit codes, and ends when the service is stopped.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use thiserror::Error;
+use tokio::net::UnixListener;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::task::JoinError;
+
+use super::running::{Owned, Running, Up};
+use super::signals::{Signal, Stop, next_stop};
+use super::{Launch, Ready, drain, watchdog};
+use crate::context::Surroundings;
+use crate::dispatch::Dispatch;
+use crate::exit;
+use crate::folder::{FolderError, ServiceFolder};
+use crate::health::board::Board;
+use crate::health::endpoint::{self, HealthError, Place};
+use crate::health::monitor::Monitor;
+use crate::local::LocalApi;
+use crate::registry::{self, Duplicate};
+use crate::service::{Blueprint, StartError};
+use crate::telemetry::Audience;
+
+/// How long a phase may take that asks the system only for what it has at once.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// How long a `start` that is given up may take to let go of what it holds: a signal during boot ends
+/// the process within two seconds.
+const ABANDON: Duration = Duration::from_secs(1);
+
+/// Why a service did not come up.
+#[derive(Debug, Error)]
+pub(crate) enum BootError {
+    #[error("this binary declares the same thing twice:{}", .0.iter().map(|duplicate| format!("\n  {duplicate}")).collect::<String>())]
+    Duplicates(Vec<Duplicate>),
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    #[error(transparent)]
+    Health(#[from] HealthError),
+    #[error("`start` of the service failed")]
+    Start { exit_code: u8, source: Box<dyn Error + Send + Sync> },
+    #[error("`start` of the service panicked")]
+    StartPanicked(#[source] JoinError),
+    #[error("`start` of the service did not end within {0:?}; help: HECATE_START_TIMEOUT gives it more time")]
+    StartTooSlow(Duration),
+    #[error(
+        "the system did not answer within {limit:?} while {phase}; help: look at the disk that holds HECATE_RUNTIME_DIR"
+    )]
+    Stuck { phase: &'static str, limit: Duration },
+    #[error("the system gives this process no threads or timers")]
+    Runtime(#[source] std::io::Error),
+}
+
+impl BootError {
+    fn start(error: StartError) -> Self {
+        let (exit_code, source) = error.into_parts();
+        Self::Start { exit_code, source }
+    }
+
+    /// The exit code of the process.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            BootError::Duplicates(_) | BootError::StartPanicked(_) => exit::SOFTWARE,
+            BootError::Folder(error) => error.exit_code(),
+            BootError::Health(error) => error.exit_code(),
+            BootError::Start { exit_code, .. } => *exit_code,
+            BootError::StartTooSlow(_) => exit::TRY_AGAIN,
+            BootError::Stuck { .. } => exit::IO,
+            BootError::Runtime(_) => exit::OS,
+        }
+    }
+}
+
+/// What boot came to.
+pub(super) enum Outcome {
+    /// The service can take calls.
+    Up(Up),
+    /// It was stopped on its way, in order; the exit code.
+    Stopped(u8),
+}
+
+/// Why a phase did not lead to the next.
+enum Ended {
+    Stopped(Stop),
+    Failed(BootError),
+}
+
+impl<E: Into<BootError>> From<E> for Ended {
+    fn from(error: E) -> Self {
+        Ended::Failed(error.into())
+    }
+}
+
+/// Goes through the phases.
+pub(super) async fn boot(
+    launch: &Launch,
+    workers: &Handle,
+    signals: &mut mpsc::Receiver<Signal>,
+    begun: Instant,
+) -> Result<Outcome, BootError> {
+    let mut steps = Steps { launch, signals, begun };
+    let listening = async {
+        let claimed = Claimed::take(&mut steps, workers).await?;
+        claimed.serve_health(&mut steps).await?.listen(&mut steps).await
+    };
+    let begun = match listening.await {
+        Ok(listening) => listening.start(&mut steps).await,
+        Err(ended) => Err(ended),
+    };
+    match begun {
+        Ok(begun) => begun.look(&mut steps).await,
+        Err(Ended::Stopped(stop)) => {
+            tracing::info!(?stop, "stopped while starting");
+            Ok(Outcome::Stopped(exit::STOPPED))
+        }
+        Err(Ended::Failed(error)) => Err(error),
+    }
+}
+
+/// What leads through the phases.
+struct Steps<'a> {
+    launch: &'a Launch,
+    signals: &'a mut mpsc::Receiver<Signal>,
+    begun: Instant,
+}
+
+impl Steps<'_> {
+    /// One phase: told before, bounded, told after.
+    async fn step<T, E: Into<BootError>>(
+        &mut self,
+        phase: &'static str,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, Ended> {
+        let begun = Instant::now();
+        self.launch.supervisor.status(&format!("starting: {phase}"));
+        let done = tokio::select! {
+            biased;
+            stop = next_stop(self.signals) => return Err(Ended::Stopped(stop)),
+            done = tokio::time::timeout(LIMIT, work) => done,
+        };
+        let done = done.map_err(|_| BootError::Stuck { phase, limit: LIMIT })?.map_err(Into::into)?;
+        self.told(phase, begun);
+        Ok(done)
+    }
+
+    /// A person waits for the whole and not for its parts.
+    fn told(&self, phase: &'static str, begun: Instant) {
+        let took_ms = begun.elapsed().as_millis();
+        match self.launch.audience {
+            Audience::Machine => tracing::info!(phase, took_ms, "phase of boot ended"),
+            Audience::Person => tracing::debug!(phase, took_ms, "phase of boot ended"),
+        }
+    }
+}
+
+/// The folder of the service is ours.
+struct Claimed {
+    blueprint: Blueprint,
+    workers: Handle,
+    folder: ServiceFolder,
+    dispatch: Arc<Dispatch>,
+    board: Arc<Board>,
+}
+
+impl Claimed {
+    async fn take(steps: &mut Steps<'_>, workers: &Handle) -> Result<Self, Ended> {
+        let blueprint = steps.launch.blueprint;
+        let (info, place) = (blueprint.info, steps.launch.config.runtime_dir.clone());
+        let duplicates = registry::duplicates_of(info);
+        if !duplicates.is_empty() {
+            return Err(BootError::Duplicates(duplicates).into());
+        }
+        // On a thread that may hang: the folder can be on a disk that does.
+        let claim = tokio::task::spawn_blocking(move || ServiceFolder::claim(&place, info.name));
+        let claim = async { claim.await.map_err(|error| BootError::Runtime(error.into()))?.map_err(BootError::Folder) };
+        let folder = steps.step("claiming the folder", claim).await?;
+        let dispatch = Dispatch::new(info);
+        let board = Board::new(info, Arc::clone(&dispatch));
+        Ok(Self { blueprint, workers: workers.clone(), folder, dispatch, board })
+    }
+
+    async fn serve_health(self, steps: &mut Steps<'_>) -> Result<Healthy, Ended> {
+        let bind = async { endpoint::bind(&steps.launch.config.health).await };
+        let health = steps.step("opening health", bind).await?;
+        health.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+        let place = health.place.clone();
+        self.folder.publish(&self.folder.paths.health_address(), &place.to_string())?;
+        let serving = tokio::spawn(health.serve(Arc::clone(&self.board)));
+        Ok(Healthy { claimed: self, place, serving: Owned(serving) })
+    }
+}
+
+/// Health is served: alive, and starting.
+struct Healthy {
+    claimed: Claimed,
+    place: Place,
+    serving: Owned<()>,
+}
+
+impl Healthy {
+    async fn listen(self, steps: &mut Steps<'_>) -> Result<Listening, Ended> {
+        let listen = async {
+            let _workers = self.claimed.workers.enter();
+            self.claimed.folder.listen()
+        };
+        let listener = steps.step("opening the socket", listen).await?;
+        Ok(Listening { healthy: self, listener })
+    }
+}
+
+/// The socket is there; calls are told to wait.
+struct Listening {
+    healthy: Healthy,
+    listener: UnixListener,
+}
+
+impl Listening {
+    async fn start(self, steps: &mut Steps<'_>) -> Result<Begun, Ended> {
+        let Listening { healthy: Healthy { claimed, place, serving }, listener } = self;
+        let Claimed { blueprint, workers, folder, dispatch, board } = claimed;
+        let api = LocalApi::new(blueprint, Arc::clone(&dispatch));
+        let answering = Owned(workers.spawn(Arc::clone(&api).serve(listener)));
+
+        let config = &steps.launch.config;
+        let (begun, limit) = (Instant::now(), config.start_timeout);
+        let surroundings = Surroundings {
+            info: blueprint.info,
+            config: config.clone(),
+            board: Arc::clone(&board),
+            workers: workers.clone(),
+        };
+        steps.launch.supervisor.status("starting: `start` of the service");
+        board.boot_step("start");
+        let surroundings = Arc::new(surroundings);
+        let mut starting = workers.spawn((blueprint.start)(Arc::clone(&surroundings)));
+        let (started, stopped) = tokio::select! {
+            biased;
+            started = &mut starting => (started, None),
+            stop = next_stop(steps.signals) => {
+                starting.abort();
+                // What was made so far is given back; a `start` that blocks its thread is not waited for.
+                match tokio::time::timeout(ABANDON, starting).await {
+                    // It was faster: what started is stopped.
+                    Ok(Ok(Ok(started))) => (Ok(Ok(started)), Some(stop)),
+                    _ => return Err(Ended::Stopped(stop)),
+                }
+            }
+            () = tokio::time::sleep(limit) => {
+                starting.abort();
+                let _ = tokio::time::timeout(ABANDON, starting).await;
+                return Err(BootError::StartTooSlow(limit).into());
+            }
+        };
+        let mut started = started.map_err(BootError::StartPanicked)?.map_err(BootError::start)?;
+        steps.told("start", begun);
+        let handlers = std::mem::take(&mut started.handlers);
+        let service = Arc::new(started);
+        let monitor = Monitor::new(Arc::clone(&service), workers.clone(), Arc::clone(&board));
+        let running = Running {
+            workers,
+            folder,
+            dispatch,
+            board,
+            api,
+            answering,
+            serving,
+            surroundings,
+            service,
+            handlers,
+            monitor: Some(monitor),
+            watching: None,
+        };
+        Ok(Begun { running, blueprint, place, stopped })
+    }
+}
+
+/// `start` returned `Ok`: from here on, `stop` will run.
+struct Begun {
+    running: Running,
+    blueprint: Blueprint,
+    place: Place,
+    stopped: Option<Stop>,
+}
+
+impl Begun {
+    /// Looks at its health once, so that the first answer is no guess.
+    async fn look(self, steps: &mut Steps<'_>) -> Result<Outcome, BootError> {
+        let Self { mut running, blueprint, place, mut stopped } = self;
+        if stopped.is_none() {
+            let begun = Instant::now();
+            steps.launch.supervisor.status("starting: looking at health");
+            running.board.boot_step("health");
+            tokio::select! {
+                biased;
+                stop = next_stop(steps.signals) => stopped = Some(stop),
+                () = async { if let Some(monitor) = &mut running.monitor { monitor.check().await } } => steps.told("health", begun),
+            }
+        }
+        match stopped {
+            Some(stop) => Ok(Outcome::Stopped(drain::drain(running, stop, steps.launch).await)),
+            None => {
+                watchdog::feed(&steps.launch.supervisor, &running.board).map_err(BootError::Runtime)?;
+                let ready = Ready {
+                    blueprint,
+                    health: place,
+                    socket: running.folder.paths.api_socket(),
+                    took: steps.begun.elapsed(),
+                };
+                Ok(Outcome::Up(Up { running, ready }))
+            }
+        }
+    }
+}

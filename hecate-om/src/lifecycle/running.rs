@@ -1,0 +1,63 @@
+//! What a service that started holds.
+
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+
+use super::Ready;
+use crate::capability::Bound;
+use crate::context::Surroundings;
+use crate::dispatch::Dispatch;
+use crate::folder::ServiceFolder;
+use crate::health::board::{Board, Phase};
+use crate::health::monitor::Monitor;
+use crate::local::LocalApi;
+use crate::notify::Supervisor;
+use crate::service::Started;
+
+/// A task that ends with its owner.
+pub(super) struct Owned<T>(pub(super) JoinHandle<T>);
+
+impl<T> Drop for Owned<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// A service whose `start` returned `Ok`: it is owed a `stop`.
+pub(super) struct Running {
+    pub(super) workers: Handle,
+    pub(super) folder: ServiceFolder,
+    pub(super) dispatch: Arc<Dispatch>,
+    pub(super) board: Arc<Board>,
+    pub(super) api: Arc<LocalApi>,
+    pub(super) answering: Owned<()>,
+    pub(super) serving: Owned<()>,
+    pub(super) surroundings: Arc<Surroundings>,
+    pub(super) service: Arc<Started>,
+    /// Until it is open for calls.
+    pub(super) handlers: Vec<Bound>,
+    pub(super) monitor: Option<Monitor>,
+    pub(super) watching: Option<Owned<()>>,
+}
+
+/// A service that can do its job, and is not open yet.
+pub(super) struct Up {
+    pub(super) running: Running,
+    pub(super) ready: Ready,
+}
+
+impl Up {
+    /// Takes calls from now on, and says so.
+    pub(super) fn open(self, supervisor: &Supervisor, announce: impl FnOnce(&Ready) + Send + 'static) -> Running {
+        let Self { mut running, ready } = self;
+        running.dispatch.open(std::mem::take(&mut running.handlers));
+        running.watching = running.monitor.take().map(|monitor| Owned(tokio::spawn(monitor.watch())));
+        running.board.enter(Phase::Running);
+        supervisor.ready();
+        // It runs code of the author and writes to a terminal: not on this thread.
+        running.workers.spawn_blocking(move || announce(&ready));
+        running
+    }
+}

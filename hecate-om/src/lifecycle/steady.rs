@@ -1,0 +1,56 @@
+//! A service that is up: it waits for signals, tells its supervisor how it is, and reloads.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
+
+use super::running::Running;
+use super::signals::{Signal, Stop, next_stop};
+use super::{Launch, drain};
+use crate::health::board::Board;
+use crate::notify::Supervisor;
+
+/// How often the status is told at most.
+const STATUS_EVERY: Duration = Duration::from_secs(1);
+
+/// Runs until somebody stops it, and drains; returns the exit code.
+pub(super) async fn steady(running: Running, launch: &Launch, mut signals: mpsc::Receiver<Signal>) -> u8 {
+    let telling = tokio::spawn(tell_status(Arc::clone(&launch.supervisor), Arc::clone(&running.board)));
+    let stop = loop {
+        match signals.recv().await {
+            Some(Signal::Stop(stop)) => break stop,
+            Some(Signal::Reload) => reload(launch),
+            None => break Stop::Terminate,
+        }
+    };
+    telling.abort();
+    tokio::select! {
+        biased;
+        second = next_stop(&mut signals) => {
+            tracing::warn!(?second, "stopped again: ending now");
+            second.exit_code()
+        }
+        code = drain::drain(running, stop, launch) => code,
+    }
+}
+
+/// Reads again what can change; what is wrong stays as it was.
+fn reload(launch: &Launch) {
+    launch.supervisor.reloading();
+    match (launch.reload)() {
+        Ok(()) => tracing::info!("settings were read again"),
+        Err(problem) => tracing::error!(%problem, "settings were not taken over: those from before stay"),
+    }
+    launch.supervisor.ready();
+}
+
+async fn tell_status(supervisor: Arc<Supervisor>, board: Arc<Board>) {
+    let mut tick = tokio::time::interval(STATUS_EVERY);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        supervisor.status(&board.status_line());
+    }
+}
