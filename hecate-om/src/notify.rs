@@ -17,8 +17,9 @@ use thiserror::Error;
 
 /// The longest status, in bytes: it is one line for a person.
 const MAX_STATUS: usize = 256;
-/// How often a full socket is tried again, and how long between.
-const TRIES: usize = 20;
+/// How often a full socket is tried, and how long between, for what must not be lost. Health waits
+/// meanwhile.
+const TRIES: usize = 5;
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// Why the supervisor cannot be told.
@@ -88,21 +89,25 @@ impl Supervisor {
         let line = one_line(text);
         let mut last = self.status.lock().unwrap_or_else(PoisonError::into_inner);
         if *last != line {
-            self.send(&format!("STATUS={line}\n"));
+            // Another one follows when it changes again.
+            let _ = self.try_send(&format!("STATUS={line}\n"));
             *last = line;
         }
     }
 
     fn send(&self, message: &str) {
-        let Some(socket) = &self.socket else { return };
         for _ in 0..TRIES {
-            match socket.send(message.as_bytes()) {
+            match self.try_send(message) {
                 Err(error) if is_full(&error) => std::thread::sleep(PAUSE),
                 Err(error) => return tracing::debug!(%error, "the supervisor was not told"),
-                Ok(_) => return,
+                Ok(()) => return,
             }
         }
         tracing::warn!(lost = message.trim_end(), "the supervisor does not read what it is told");
+    }
+
+    fn try_send(&self, message: &str) -> io::Result<()> {
+        self.socket.as_ref().map_or(Ok(()), |socket| socket.send(message.as_bytes()).map(drop))
     }
 }
 

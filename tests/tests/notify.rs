@@ -1,0 +1,215 @@
+//! What a supervisor hears over its socket, byte for byte (N1).
+
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::time::Duration;
+
+use hecate_om_tests::{Gate, Launch, PATIENCE, Process, eventually};
+use rustix::process::Signal;
+
+fn lab() -> Launch {
+    Launch::of(env!("CARGO_BIN_EXE_hecate-lab"))
+}
+
+/// A supervisor that listens.
+struct Ear {
+    socket: UnixDatagram,
+    heard: Vec<String>,
+}
+
+impl Ear {
+    /// At a path in the folder of the service.
+    fn at_a_path(launch: Launch) -> (Self, Launch) {
+        let path = launch.folder().join("notify");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        (Self::new(socket), launch.with("NOTIFY_SOCKET", path.to_str().unwrap()))
+    }
+
+    /// At an abstract address, as a container's monitor may have.
+    fn at_an_abstract_address(launch: Launch) -> (Self, Launch) {
+        let name = format!("hecate-{}", launch.folder().file_name().unwrap().to_str().unwrap());
+        let socket = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
+        (Self::new(socket), launch.with("NOTIFY_SOCKET", format!("@{name}")))
+    }
+
+    fn new(socket: UnixDatagram) -> Self {
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self { socket, heard: Vec::new() }
+    }
+
+    /// The next datagram.
+    fn next(&mut self) -> String {
+        let mut buffer = [0; 4096];
+        let read = self.socket.recv(&mut buffer).expect("the supervisor is told something");
+        let text = String::from_utf8(buffer[..read].to_vec()).unwrap();
+        assert!(text.ends_with('\n') && read < 1024, "{text:?}");
+        self.heard.push(text.clone());
+        text
+    }
+
+    /// All that is heard until `last`.
+    fn until(&mut self, last: &str) -> Vec<String> {
+        let begun = self.heard.len();
+        while self.next() != last {}
+        self.heard[begun..].to_vec()
+    }
+
+    /// What was heard after the process ended.
+    fn rest(&mut self) -> Vec<String> {
+        self.socket.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+        let mut rest = Vec::new();
+        let mut buffer = [0; 4096];
+        while let Ok(read) = self.socket.recv(&mut buffer) {
+            rest.push(String::from_utf8(buffer[..read].to_vec()).unwrap());
+        }
+        rest
+    }
+}
+
+fn without_status(heard: &[String]) -> Vec<&str> {
+    heard.iter().map(String::as_str).filter(|text| !text.starts_with("STATUS=")).collect()
+}
+
+fn ends(process: &mut Process) {
+    process.signal(Signal::TERM);
+    assert_eq!(process.exit_code(), 0, "{}", process.stdout());
+}
+
+#[test]
+fn n1_ready_is_told_once_and_stopping_before_anything_closes() {
+    for ear in [Ear::at_a_path, Ear::at_an_abstract_address] {
+        let (mut ear, launch) = ear(lab());
+        let gate = Gate::closed();
+        let mut process = launch.start();
+        let boot = ear.until("READY=1\n");
+        let phases: Vec<_> = boot.iter().filter_map(|text| text.strip_prefix("STATUS=starting: ")).collect();
+        assert_eq!(
+            phases,
+            [
+                "claiming the folder\n",
+                "opening health\n",
+                "opening the socket\n",
+                "`start` of the service\n",
+                "looking at health\n"
+            ]
+        );
+        assert_eq!(without_status(&boot), ["READY=1\n"]);
+        let mut held = process.wire();
+        held.ask("POST", "/capabilities/lab.hold/v1", gate.request());
+        gate.wait_for(1);
+        process.signal(Signal::TERM);
+        ear.until("STOPPING=1\n");
+        // The port is open as long as a call runs, and longer than the supervisor was told.
+        assert_eq!(process.probe("/livez").status, 200);
+        gate.open();
+        assert_eq!(held.answer().status, 200);
+        assert_eq!(process.exit_code(), 0);
+        let rest = ear.rest();
+        assert!(without_status(&rest).is_empty(), "{rest:?}");
+        assert_eq!(ear.heard.iter().filter(|text| *text == "READY=1\n").count(), 1);
+    }
+}
+
+#[test]
+fn n1_the_status_tells_how_the_service_is() {
+    let (mut ear, launch) = Ear::at_a_path(lab().with("LAB_HEALTH", "degraded"));
+    let mut process = launch.start();
+    ear.until("READY=1\n");
+    let status = ear.next();
+    assert!(status.starts_with("STATUS=degraded · ") && status.ends_with(" 0 calls in flight\n"), "{status:?}");
+    ends(&mut process);
+}
+
+#[test]
+fn n1_a_watchdog_is_fed_from_ready_on_and_while_the_service_drains() {
+    let (mut ear, launch) = Ear::at_a_path(lab().with("WATCHDOG_USEC", "200000"));
+    let mut process = launch.start();
+    let boot = ear.until("READY=1\n");
+    assert_eq!(without_status(&boot), ["READY=1\n"], "not before it is ready");
+    ear.until("WATCHDOG=1\n");
+    ear.until("WATCHDOG=1\n");
+    let gate = Gate::closed();
+    let mut held = process.wire();
+    held.ask("POST", "/capabilities/lab.hold/v1", gate.request());
+    gate.wait_for(1);
+    process.signal(Signal::TERM);
+    ear.until("STOPPING=1\n");
+    ear.until("WATCHDOG=1\n");
+    ear.until("WATCHDOG=1\n");
+    gate.open();
+    assert_eq!(process.exit_code(), 0);
+}
+
+#[test]
+fn n1_a_watchdog_for_another_process_is_not_fed() {
+    let (mut ear, launch) = Ear::at_a_path(lab().with("WATCHDOG_USEC", "10000").with("WATCHDOG_PID", "1"));
+    let mut process = launch.start();
+    ear.until("READY=1\n");
+    ends(&mut process);
+    let mut heard = ear.rest();
+    heard.retain(|text| text == "WATCHDOG=1\n");
+    assert!(heard.is_empty(), "{heard:?}");
+}
+
+#[test]
+fn n1_a_reload_is_told_with_its_time_and_its_end() {
+    let (mut ear, launch) = Ear::at_a_path(lab());
+    let mut process = launch.start();
+    ear.until("READY=1\n");
+    process.wait_for_log("ready");
+    process.signal(Signal::HUP);
+    let heard = ear.until("READY=1\n");
+    let heard = without_status(&heard);
+    let micros = heard[0].strip_prefix("RELOADING=1\nMONOTONIC_USEC=").expect("both in one datagram");
+    assert!(micros.trim_end().parse::<u64>().is_ok_and(|micros| micros > 0), "{heard:?}");
+    assert_eq!(heard.len(), 2);
+    ends(&mut process);
+}
+
+#[test]
+fn n1_nobody_there_or_somebody_deaf_holds_nothing_up() {
+    for address in ["/nowhere/notify", "relative", "@nobody-listens-here"] {
+        let mut process = lab().with("NOTIFY_SOCKET", address).ready();
+        let warned = process.log().iter().any(|line| line["level"] == "WARN" && line.to_string().contains(address));
+        assert!(warned, "{}", process.stdout());
+        ends(&mut process);
+    }
+    // A socket whose buffer is full.
+    let (ear, launch) = Ear::at_a_path(lab().with("WATCHDOG_USEC", "1000"));
+    let mut process = launch.ready();
+    eventually("a full socket", || {
+        process
+            .log()
+            .iter()
+            .any(|line| line["message"].as_str().unwrap_or_default().contains("does not read"))
+            .then_some(())
+    });
+    assert_eq!(process.wire().call("lab.say", r#"{"text":"a"}"#).status, 200);
+    ends(&mut process);
+    drop(ear);
+}
+
+#[test]
+fn d3_a_hang_up_while_the_service_starts_or_drains_changes_nothing() {
+    let gate = Gate::closed();
+    let mut process = lab().with("LAB_START", format!("slow:{}", gate.path())).start();
+    gate.wait_for(1);
+    process.signal(Signal::HUP);
+    process.wait_for_log("not reloaded: the service is not in its steady state");
+    gate.open();
+    process.wait_for_log("ready");
+    let gate = Gate::closed();
+    let mut held = process.wire();
+    held.ask("POST", "/capabilities/lab.hold/v1", gate.request());
+    gate.wait_for(1);
+    process.signal(Signal::TERM);
+    process.wait_for_log("stopping");
+    process.signal(Signal::HUP);
+    eventually("the second hang-up", || {
+        let told = process.log().iter().filter(|line| line.to_string().contains("not reloaded")).count();
+        (told == 2).then_some(())
+    });
+    gate.open();
+    assert_eq!(held.answer().status, 200);
+    assert_eq!(process.exit_code(), 0);
+}
