@@ -54,6 +54,11 @@ pub(crate) fn install(filter: Targets, audience: Audience) -> io::Result<()> {
     Ok(())
 }
 
+/// A time in a log line or an answer: a number, whatever its size.
+pub(crate) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// An error with all its causes, on one line.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use super::Ready;
 use crate::contract::sample_request;
 use crate::service::ServiceInfo;
-use crate::telemetry::{Audience, panics};
+use crate::telemetry::{Audience, millis, panics};
 
 /// Tells `audience` that the service is ready.
 pub(crate) fn announce(ready: &Ready, audience: Audience) {
@@ -26,7 +26,7 @@ pub(crate) fn announce(ready: &Ready, audience: Audience) {
                 offers = offers.join(" "),
                 r#try = try_line(ready),
                 pid = std::process::id(),
-                took_ms = ready.took.as_millis(),
+                took_ms = millis(ready.took),
                 "ready"
             );
         }

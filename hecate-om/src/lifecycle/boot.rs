@@ -27,7 +27,7 @@ use crate::health::monitor::Monitor;
 use crate::local::LocalApi;
 use crate::registry::{self, Duplicate};
 use crate::service::{Blueprint, StartError};
-use crate::telemetry::Audience;
+use crate::telemetry::{Audience, millis};
 
 /// How long a phase may take that asks the system only for what it has at once.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -153,7 +153,7 @@ impl Steps<'_> {
 
     /// A person waits for the whole and not for its parts.
     fn told(&self, phase: &'static str, begun: Instant) {
-        let took_ms = begun.elapsed().as_millis();
+        let took_ms = millis(begun.elapsed());
         match self.launch.audience {
             Audience::Machine => tracing::info!(phase, took_ms, "phase of boot ended"),
             Audience::Person => tracing::debug!(phase, took_ms, "phase of boot ended"),

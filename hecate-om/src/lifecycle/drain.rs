@@ -15,6 +15,7 @@ use super::signals::Stop;
 use crate::exit;
 use crate::folder::remove;
 use crate::health::board::Phase;
+use crate::telemetry::millis;
 
 /// What is kept of the whole budget for each of the later steps, in thirtieths. What a step does not
 /// use is for those that follow.
@@ -46,7 +47,7 @@ impl Progress {
     }
 
     fn told(&self, step: &'static str) {
-        tracing::info!(step, after_ms = self.begun.elapsed().as_millis(), "drain");
+        tracing::info!(step, after_ms = millis(self.begun.elapsed()), "drain");
     }
 
     fn failed(&mut self) {
@@ -183,7 +184,7 @@ impl Flushed {
         let Self { running, progress } = self;
         remove(&running.folder.paths.health_address());
         drop(running.serving);
-        tracing::info!(clean = progress.is_clean, took_ms = progress.begun.elapsed().as_millis(), "stopped");
+        tracing::info!(clean = progress.is_clean, took_ms = millis(progress.begun.elapsed()), "stopped");
         if progress.is_clean { exit::STOPPED } else { exit::TRY_AGAIN }
     }
 }
