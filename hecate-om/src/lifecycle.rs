@@ -188,6 +188,7 @@ struct Running<'a> {
     api_task: JoinHandle<()>,
     health_task: JoinHandle<()>,
     service: Arc<Started>,
+    surroundings: Arc<Surroundings>,
 }
 
 impl<'a> Boot<'a> {
@@ -214,12 +215,9 @@ impl<'a> Boot<'a> {
         let api = LocalApi::new(self.blueprint, Arc::clone(&dispatch));
         let api_task = self.workers.spawn(Arc::clone(&api).serve(listener));
 
-        let mut starting = self.workers.spawn((self.blueprint.start)(Arc::new(Surroundings {
-            info,
-            config: self.config.clone(),
-            board: Arc::clone(&board),
-            workers: self.workers.handle().clone(),
-        })));
+        let workers = self.workers.handle().clone();
+        let surroundings = Arc::new(Surroundings::new(info, self.config.clone(), Arc::clone(&board), workers));
+        let mut starting = self.workers.spawn((self.blueprint.start)(Arc::clone(&surroundings)));
         let (started, stopped) = tokio::select! {
             biased;
             started = &mut starting => (started, None),
@@ -230,11 +228,21 @@ impl<'a> Boot<'a> {
                 match tokio::time::timeout(ABANDON, starting).await {
                     // It was faster: what started is stopped.
                     Ok(Ok(Ok(started))) => (Ok(Ok(started)), Some(stop)),
-                    _ => return Ok(0),
+                    _ => {
+                        surroundings.tasks.end(ABANDON).await;
+                        return Ok(0);
+                    }
                 }
             }
         };
-        let mut started = started.map_err(BootError::StartPanicked)?.map_err(BootError::start)?;
+        let mut started = match started.map_err(BootError::StartPanicked) {
+            Ok(Ok(started)) => started,
+            failed => {
+                // What `start` began ends with it.
+                surroundings.tasks.end(ABANDON).await;
+                failed?.map_err(BootError::start)?
+            }
+        };
         let handlers = std::mem::take(&mut started.handlers);
         let service = Arc::new(started);
         let mut monitor = Monitor::new(Arc::clone(&service), self.workers.handle().clone(), Arc::clone(&board));
@@ -264,6 +272,7 @@ impl<'a> Boot<'a> {
             api_task,
             health_task,
             service,
+            surroundings,
         };
         let stop = match early {
             Some(stop) => stop,

@@ -9,9 +9,10 @@ use crate::exit;
 use crate::folder::remove;
 use crate::health::board::Phase;
 
-/// The most that calls and `stop` may take of the whole budget, in thirtieths. What is left, if only
+/// The most that calls, tasks and `stop` may take of the whole budget, in thirtieths. What is left, if only
 /// because they ended sooner, is for clients that still read their replies.
 const CALLS: u32 = 20;
+const TASKS: u32 = 3;
 const STOP: u32 = 5;
 
 impl Running<'_> {
@@ -22,6 +23,8 @@ impl Running<'_> {
         self.board.enter(Phase::Draining);
         self.dispatch.drain();
         let calls_ended = self.calls_end(part(CALLS)).await;
+        // After the calls, which may need them; before `stop`, which may close what they need.
+        let tasks_ended = self.surroundings.tasks.end(part(TASKS)).await.is_empty();
         let stopped = self.stop(part(STOP)).await;
 
         // What was answered is written before the socket goes; calls that come now find nobody.
@@ -37,8 +40,9 @@ impl Running<'_> {
         }
         remove(&self.folder.paths.health_address());
         self.health_task.abort();
-        tracing::info!(clean = calls_ended && stopped, "stopped");
-        if calls_ended && stopped { exit::STOPPED } else { exit::TRY_AGAIN }
+        let clean = calls_ended && tasks_ended && stopped;
+        tracing::info!(clean, "stopped");
+        if clean { exit::STOPPED } else { exit::TRY_AGAIN }
     }
 
     async fn calls_end(&self, limit: Duration) -> bool {
