@@ -215,3 +215,30 @@ impl<S> fmt::Debug for Context<S> {
         write!(f, "Context({})", self.surroundings.info.name)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use thiserror::Error;
+
+    use super::*;
+    use crate::folder::FolderError;
+    use crate::service::StartError;
+
+    #[derive(Debug, Error)]
+    #[error("no catalogue")]
+    struct NoCatalogue(#[from] DataDirError);
+
+    fn taken() -> DataDirError {
+        FolderError::Taken { lock: PathBuf::from("/d/.lock"), holder: String::new(), variable: "D" }.into()
+    }
+
+    #[test]
+    fn an_error_of_the_context_keeps_its_exit_code_unless_the_author_chooses_another() {
+        assert_eq!(StartError::from(taken()).exit_code(), 75);
+        assert_eq!(StartError::from(NoCatalogue(taken())).exit_code(), 75);
+        assert_eq!(StartError::config(taken()).exit_code(), 78);
+        assert_eq!(StartError::from(std::fmt::Error).exit_code(), 70);
+    }
+}

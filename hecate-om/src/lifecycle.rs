@@ -225,13 +225,11 @@ impl<'a> Boot<'a> {
                 tracing::info!("stopped while starting");
                 starting.abort();
                 // What was made so far is given back; a `start` that blocks its thread is not waited for.
-                match tokio::time::timeout(ABANDON, starting).await {
+                let abandoned = tokio::time::timeout(ABANDON, starting);
+                match tokio::join!(abandoned, surroundings.tasks.end(ABANDON)).0 {
                     // It was faster: what started is stopped.
                     Ok(Ok(Ok(started))) => (Ok(Ok(started)), Some(stop)),
-                    _ => {
-                        surroundings.tasks.end(ABANDON).await;
-                        return Ok(0);
-                    }
+                    _ => return Ok(0),
                 }
             }
         };

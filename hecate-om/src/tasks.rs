@@ -102,7 +102,9 @@ impl Tasks {
             self.draining.cancel();
         }
         self.tracker.close();
-        let _ = tokio::time::timeout(limit, self.tracker.wait()).await;
+        if tokio::time::timeout(limit, self.tracker.wait()).await.is_ok() {
+            return Vec::new();
+        }
         let late: Vec<String> = self
             .list()
             .iter()
