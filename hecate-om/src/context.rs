@@ -1,4 +1,4 @@
-//! What a service is given when it starts: its secrets, its tasks, its data folder. Settings and calls
+//! What a service is given when it starts: its secrets, its tasks, its checks, its data folder. Settings and calls
 //! will join them here.
 
 mod data_dir;
@@ -8,12 +8,15 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 
 use self::data_dir::DataDir;
 use crate::config::Config;
 use crate::health::board::Board;
+use crate::health::monitor::Checks;
+use crate::health::{CheckError, Health, Impact};
 use crate::secret::{Secret, SecretError, Secrets};
 use crate::service::ServiceInfo;
 use crate::tasks::{SpawnError, TaskEnd, Tasks};
@@ -25,14 +28,22 @@ pub(crate) struct Surroundings {
     pub(crate) info: &'static ServiceInfo,
     pub(crate) secrets: Secrets,
     pub(crate) tasks: Tasks,
+    checks: Arc<Checks>,
     data_dir: DataDir,
 }
 
 impl Surroundings {
     /// `workers` is where the service runs.
-    pub(crate) fn new(info: &'static ServiceInfo, config: Config, board: Arc<Board>, workers: Handle) -> Self {
+    pub(crate) fn new(
+        info: &'static ServiceInfo,
+        config: Config,
+        board: Arc<Board>,
+        checks: Arc<Checks>,
+        workers: Handle,
+    ) -> Self {
         Self {
             info,
+            checks,
             secrets: Secrets::new(config.secrets_dir, Arc::clone(&board)),
             tasks: Tasks::new(workers, board),
             data_dir: DataDir::new(config.data_dir),
@@ -131,7 +142,7 @@ impl<S> Context<S> {
     /// A task that can end at any await needs nothing more; one that has something to finish waits for
     /// [`draining`](Self::draining). Those that do not end are aborted, and named in the log.
     ///
-    /// Limits: a name has `a-z`, `0-9`, `.`, `_` and `-`, a letter or digit first, 64 bytes, and belongs
+    /// Limits: a name has `a-z`, `0-9`, `.`, `_` and `-`, a letter or digit first, 59 bytes, and belongs
     /// to one task in the life of the service, which has 64 at most.
     ///
     /// ```
@@ -175,6 +186,52 @@ impl<S> Context<S> {
     /// after the last task. There are a few seconds, a tenth of `HECATE_STOP_TIMEOUT`.
     pub fn draining(&self) -> impl Future<Output = ()> + Send + use<S> {
         self.surroundings.tasks.draining()
+    }
+
+    /// Asks `check` every so often how something is, in the background and on the threads of the handlers:
+    /// once before the service is ready if it is there by then, and from then on `every` so often, give
+    /// or take a tenth. Health shows the last answer under `name`; nobody who asks for health waits for
+    /// it.
+    ///
+    /// What it means when the check fails, `impact` says: with [`Impact::Critical`] a check that is down
+    /// takes the service down, so that callers go elsewhere, once it has said so three times in a row;
+    /// with [`Impact::Degrading`] the service is degraded and goes on; [`Impact::Info`] is shown and no
+    /// more. Something that the service can do without for a while, such as a database with a cache before
+    /// it, is degrading. A check that panics or does not answer within two seconds has failed.
+    ///
+    /// Limits: a name has `a-z`, `0-9`, `.`, `_` and `-`, a letter first, 64 bytes; `every` is a time from
+    /// one second to one hour.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use hecate_om::prelude::*;
+    /// # struct Notes;
+    /// # impl Notes {
+    /// async fn start(context: Context<Self>) -> Result<Self, StartError> {
+    ///     let file = context.data_dir()?.join("notes");
+    ///     context.check("notes", Duration::from_secs(30), Impact::Degrading, move || {
+    ///         let file = file.clone();
+    ///         async move {
+    ///             match std::fs::metadata(&file) {
+    ///                 Ok(_) => Health::Ok,
+    ///                 Err(error) => Health::degraded(format!("{}: {error}", file.display())),
+    ///             }
+    ///         }
+    ///     })?;
+    ///     Ok(Self)
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When the name is wrong or taken, when there are too many checks, or when it is asked for too often
+    /// or too seldom; with `?` in `start` the exit code is 70.
+    pub fn check<F, Fut>(&self, name: &str, every: Duration, impact: Impact, check: F) -> Result<(), CheckError>
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Health> + Send + 'static,
+    {
+        self.surroundings.checks.register(name.to_owned(), every, impact, Arc::new(move || Box::pin(check())))
     }
 
     /// The folder for what the service keeps (`HECATE_DATA_DIR`): what must be there after a restart, and

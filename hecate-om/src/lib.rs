@@ -48,6 +48,7 @@ mod local;
 pub mod manifest;
 mod name;
 mod nearest;
+mod random;
 pub mod registry;
 mod secret;
 mod service;
@@ -63,7 +64,7 @@ pub use capability::{
 };
 pub use client::CallError;
 pub use context::{Context, DataDirError};
-pub use health::{Health, Impact};
+pub use health::{CheckError, Health, Impact};
 pub use secret::{Exposed, Secret, SecretError};
 pub use service::{IdentitySpec, Service, ServiceInfo, StartError};
 pub use tasks::{SpawnError, TaskEnd};

@@ -153,19 +153,15 @@ impl Deref for Exposed {
 pub(crate) struct Secrets {
     folder: PathBuf,
     board: Arc<Board>,
-    handed_out: Mutex<HandedOut>,
-}
-
-#[derive(Default)]
-struct HandedOut {
-    secrets: BTreeMap<String, Secret>,
-    /// There from the first secret on.
-    check: Option<CheckId>,
+    /// Found well from the first secret on; shown from then.
+    check: CheckId,
+    handed_out: Mutex<BTreeMap<String, Secret>>,
 }
 
 impl Secrets {
     pub(crate) fn new(folder: PathBuf, board: Arc<Board>) -> Self {
-        Self { folder, board, handed_out: Mutex::default() }
+        let check = board.add(CHECK, Impact::Degrading);
+        Self { folder, board, check, handed_out: Mutex::default() }
     }
 
     /// One secret; the same for all who ask for that name.
@@ -174,19 +170,17 @@ impl Secrets {
             return Err(Wrong::Name.into());
         }
         let mut handed_out = self.handed_out();
-        if let Some(secret) = handed_out.secrets.get(name) {
+        if let Some(secret) = handed_out.get(name) {
             return Ok(secret.clone());
         }
-        if handed_out.secrets.len() >= MAX_SECRETS {
+        if handed_out.len() >= MAX_SECRETS {
             return Err(Wrong::TooMany.into());
         }
         let secret = Secret::new(name, read::read(&self.folder, name)?);
-        handed_out.secrets.insert(name.to_owned(), secret.clone());
-        if handed_out.check.is_none() {
-            let check = self.board.add(CHECK, Impact::Degrading);
-            self.note(check, Health::Ok, Instant::now());
-            handed_out.check = Some(check);
+        if handed_out.is_empty() {
+            self.note(Health::Ok, Instant::now());
         }
+        handed_out.insert(name.to_owned(), secret.clone());
         Ok(secret)
     }
 
@@ -198,7 +192,7 @@ impl Secrets {
         let begun = Instant::now();
         let handed_out = self.handed_out();
         let mut kept = Vec::new();
-        for (name, secret) in &handed_out.secrets {
+        for (name, secret) in &*handed_out {
             match read::read(&self.folder, name).map_err(SecretError::from) {
                 Ok(value) => {
                     if secret.replace(value) {
@@ -216,17 +210,17 @@ impl Secrets {
             [] => Health::Ok,
             reasons => Health::degraded(format!("not reloaded, the old one is kept: {}", reasons.join("; "))),
         };
-        if let Some(check) = handed_out.check {
-            self.note(check, health, begun);
+        if !handed_out.is_empty() {
+            self.note(health, begun);
         }
     }
 
-    fn note(&self, check: CheckId, health: Health, begun: Instant) {
-        self.board.note(check, Finding { health, code: None, at: Instant::now(), took: begun.elapsed() });
+    fn note(&self, health: Health, begun: Instant) {
+        self.board.note(self.check, Finding { health, code: None, at: Instant::now(), took: begun.elapsed() });
     }
 
     /// Each change is made in one step: a panic elsewhere leaves nothing half done.
-    fn handed_out(&self) -> MutexGuard<'_, HandedOut> {
+    fn handed_out(&self) -> MutexGuard<'_, BTreeMap<String, Secret>> {
         self.handed_out.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

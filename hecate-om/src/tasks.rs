@@ -17,6 +17,7 @@ use self::error::Wrong;
 use self::supervise::{Make, Supervisor};
 use crate::health::Impact;
 use crate::health::board::Board;
+use crate::health::check::NewCheck;
 use crate::name::is_name;
 
 pub use self::end::TaskEnd;
@@ -76,10 +77,12 @@ impl Tasks {
         if list.len() >= MAX_TASKS {
             return Err(Wrong::TooMany.into());
         }
+        let check = NewCheck::new(format!("task.{name}"), Impact::Degrading);
+        let check = self.board.declare(check).map_err(|source| Wrong::Check { name: name.to_owned(), source })?;
         let restarts = Arc::<AtomicU64>::default();
         let supervisor = Supervisor {
             name: name.to_owned(),
-            check: self.board.add(format!("task.{name}"), Impact::Degrading),
+            check,
             board: Arc::clone(&self.board),
             draining: self.draining.clone(),
             restarts: Arc::clone(&restarts),

@@ -255,6 +255,21 @@ fn a_task_needs_a_name_of_its_own() {
 }
 
 #[test]
+fn a_check_of_the_service_is_shown_and_means_what_its_impact_says() {
+    for (check_of, health) in [("bridge:degrading", "degraded"), ("bridge:info", "ok")] {
+        let process = errand().with("ERRAND_CHECK", check_of).ready();
+        let found = check(&process, "bridge").unwrap();
+        assert_eq!(found["reason"], "the bridge is closed", "{found}");
+        assert_eq!(process.probe("/health").json()["status"], health);
+        assert_eq!(process.probe("/readyz").status, 200);
+    }
+    for name in ["Bridge", "secrets", "service"] {
+        let (code, line) = refused(errand().with("ERRAND_CHECK", format!("{name}:info")));
+        assert!(code == 70 && line.contains(name) && line.contains("; help: "), "{code} {line}");
+    }
+}
+
+#[test]
 fn a_data_folder_is_made_for_its_service_alone_and_belongs_to_one_process() {
     let (first, second) = (errand(), errand());
     let folder = first.folder().join("state/errand");

@@ -58,6 +58,14 @@ impl Catalogue {
         self.state().trouble.clone()
     }
 
+    /// Whether the file is still there: somebody may have tidied up.
+    pub(crate) fn look(&self) -> Health {
+        if self.state().books.is_empty() || self.file.exists() {
+            return Health::Ok;
+        }
+        Health::degraded(format!("{} is gone; the next book that is lent brings it back", self.file.display()))
+    }
+
     pub(crate) async fn add(self: &Arc<Self>, title: String) -> Result<Book, LibraryRefusal> {
         self.change(move |books| {
             if title.is_empty() {

@@ -37,6 +37,9 @@ const MOST_LOANS: usize = 3;
 /// How often the statistics are written.
 const STATISTICS_EVERY: Duration = Duration::from_secs(60);
 
+/// How often the file of the catalogue is looked for.
+const CATALOGUE_EVERY: Duration = Duration::from_secs(30);
+
 struct Library {
     librarian: Secret,
     catalogue: Arc<Catalogue>,
@@ -102,6 +105,11 @@ impl Library {
         let catalogue = Arc::new(Catalogue::open(&folder.join("catalogue.json"))?);
         let statistics = Arc::new(Statistics::open(&folder.join("statistics.json"))?);
         keep_statistics(&context, &statistics)?;
+        let looked_at = Arc::clone(&catalogue);
+        context.check("catalogue", CATALOGUE_EVERY, Impact::Degrading, move || {
+            let catalogue = Arc::clone(&looked_at);
+            async move { catalogue.look() }
+        })?;
         Ok(Self { librarian, catalogue, statistics })
     }
 

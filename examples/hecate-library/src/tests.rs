@@ -98,6 +98,22 @@ fn what_was_lent_is_still_lent_after_a_restart_and_counted() {
 }
 
 #[test]
+fn its_task_and_its_check_are_shown_in_health() {
+    block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let library = library(&folder).await;
+        let (status, report) = library.health("/health").await.unwrap();
+        assert_eq!(status, 200, "{report}");
+        let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+        let found: Vec<_> =
+            report["checks"].as_array().unwrap().iter().filter_map(|check| check["name"].as_str()).collect();
+        for name in ["catalogue", "secrets", "task.statistics"] {
+            assert!(found.contains(&name), "{name} is missing from {found:?}");
+        }
+    });
+}
+
+#[test]
 fn a_catalogue_that_cannot_be_written_lends_nothing_and_says_so() {
     block_on(async {
         let folder = tempfile::tempdir().unwrap();

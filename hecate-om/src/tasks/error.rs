@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use crate::exit;
+use crate::health::CheckError;
 use crate::name::NAME_RULE;
 
 /// Why [`Context::spawn`](crate::Context::spawn) started nothing. With `?` in `start` it ends the boot.
@@ -25,6 +26,8 @@ pub(super) enum Wrong {
     Duplicate(String),
     #[error("the service has {} tasks, the most it may have; help: start them once, in `start`", super::MAX_TASKS)]
     TooMany,
+    #[error("the task `{name}` cannot be shown in health")]
+    Check { name: String, source: CheckError },
     #[error("the task `{0}` is not started: the service ends")]
     Ending(String),
 }

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::end::Failure;
 use crate::health::Health;
 use crate::health::board::{Board, CheckId, Finding};
+use crate::random;
 use crate::telemetry::chain;
 use crate::telemetry::panics::{Panic, caught};
 
@@ -68,7 +69,7 @@ impl Supervisor {
                 tracing::error!(task, failures, code, reason, "task failed while the service ends");
                 return;
             }
-            let wait = setbacks.longest_wait().mul_f64(fastrand::f64());
+            let wait = random::below(setbacks.longest_wait());
             tracing::error!(task, failures, code, reason, again_in = ?wait, "task failed");
             self.note(Health::degraded(setbacks.tell(&reason)), Some(code), begun);
             tokio::select! {
@@ -95,9 +96,7 @@ impl Supervisor {
             match tokio::time::timeout(doubtful, &mut whole).await {
                 Ok(ended) => ended,
                 Err(_) => {
-                    if self.note(Health::Ok, None, begun) {
-                        tracing::info!(task = self.name, "task is well again");
-                    }
+                    self.note(Health::Ok, None, begun);
                     whole.await
                 }
             }
@@ -107,8 +106,8 @@ impl Supervisor {
         ended
     }
 
-    fn note(&self, health: Health, code: Option<&'static str>, begun: Instant) -> bool {
-        self.board.note(self.check, Finding { health, code, at: Instant::now(), took: begun.elapsed() })
+    fn note(&self, health: Health, code: Option<&'static str>, begun: Instant) {
+        self.board.note(self.check, Finding { health, code, at: Instant::now(), took: begun.elapsed() });
     }
 }
 

@@ -8,6 +8,7 @@ use super::*;
 use crate::dispatch::Dispatch;
 use crate::health::board::Phase;
 use crate::service::{IdentitySpec, ServiceInfo};
+use crate::telemetry::chain;
 
 static INFO: ServiceInfo = {
     let identity = IdentitySpec::new("busy", &[], &[], 30);
@@ -75,7 +76,10 @@ fn a_task_that_fails_runs_again_and_health_tells_until_it_is_well() {
     eventually("a first failure in health", || office.health().contains("failed 1 time, last: the disk is gone"));
     eventually("a second failure in health", || office.health().contains("failed 2 times, last: the disk is gone"));
     let health = office.health();
-    assert!(health.contains(r#""name":"task.index","status":"degraded","code":"failed""#), "{health}");
+    assert!(
+        health.contains(r#""name":"task.index","status":"degraded""#) && health.contains(r#""code":"failed""#),
+        "{health}"
+    );
     eventually("a third run", || runs.load(Ordering::SeqCst) == 3);
     eventually("health", || office.health().contains(r#""name":"task.index","status":"ok""#));
     assert_eq!(office.tasks.restarts(), [("index".to_owned(), 2)]);
@@ -193,6 +197,8 @@ fn a_name_is_given_once_and_tasks_are_counted() {
     for number in 1..MAX_TASKS {
         office.tasks.spawn(&number.to_string(), || async {}).unwrap();
     }
+    let long = Office::new().tasks.spawn(&"a".repeat(60), || async {}).unwrap_err();
+    assert!(chain(&long).contains("at most 64 bytes"), "{}", chain(&long));
     let many = office.tasks.spawn("one-more", || async {}).unwrap_err();
     assert!(many.to_string().starts_with("the service has 64 tasks"), "{many}");
     assert_eq!((twice.exit_code(), wrong.exit_code(), many.exit_code()), (70, 70, 70));

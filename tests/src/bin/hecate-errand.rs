@@ -43,6 +43,10 @@ impl Errand {
         for task in variable("ERRAND_TASKS").split_whitespace() {
             begin(&context, task)?;
         }
+        if let Some((name, impact)) = variable("ERRAND_CHECK").split_once(':') {
+            let impact = if impact == "info" { Impact::Info } else { Impact::Degrading };
+            context.check(name, Duration::from_secs(1), impact, || async { Health::down("the bridge is closed") })?;
+        }
         match variable("ERRAND_START").split_once(':') {
             Some(("fail", _)) => return Err(std::io::Error::other("it cannot be done").into()),
             Some(("panic", _)) => panic!("it cannot be done"),
