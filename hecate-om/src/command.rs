@@ -178,7 +178,7 @@ fn run(blueprint: Blueprint) -> u8 {
         config: loaded.config,
         supervisor: Arc::new(supervisor),
         audience,
-        reload: Box::new(|| Ok(())),
+        reload: Arc::new(|| Ok(())),
     };
     let signals = || lifecycle::signals(audience == Audience::Person);
     let result = lifecycle::run(launch, signals, move |ready| lifecycle::announce(ready, audience));

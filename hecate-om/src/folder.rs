@@ -1,4 +1,5 @@
-//! The folder of a running service, `<runtime dir>/<name>`, which at most one process owns.
+//! The folders that at most one process owns: that of a running service, `<runtime dir>/<name>`, and the
+//! one where it keeps its data.
 //!
 //! Ownership is a lock that the kernel drops with its process, so a crash leaves nothing to clean up
 //! and a living owner is never mistaken for a dead one.
@@ -17,8 +18,8 @@ use crate::exit;
 /// Why a folder or a socket cannot be had.
 #[derive(Debug, Error)]
 pub(crate) enum FolderError {
-    #[error("another process{holder} runs this service: it holds {}; help: stop it, or set HECATE_RUNTIME_DIR for this one", .lock.display())]
-    Taken { lock: PathBuf, holder: String },
+    #[error("another process{holder} runs this service: it holds {}; help: stop it, or set {variable} for this one", .lock.display())]
+    Taken { lock: PathBuf, holder: String, variable: &'static str },
     #[error("{} {what}; help: {help}", .path.display())]
     Unsafe { path: PathBuf, what: String, help: String },
     #[error("the socket path {} is {} bytes long, the kernel takes {MAX_SOCKET_PATH}; help: set HECATE_RUNTIME_DIR to a shorter folder", .0.display(), .0.as_os_str().len())]
@@ -85,9 +86,9 @@ impl ServiceFolder {
             return Err(FolderError::TooLong(paths.api_socket()));
         }
         for folder in [runtime_dir, &paths.root, &paths.root.join("sockets"), &paths.root.join("run")] {
-            make_private(folder)?;
+            make_folder(folder, PRIVATE, RUNTIME_DIR)?;
         }
-        let lock = take_lock(&paths.lock())?;
+        let lock = take_lock(&paths.lock(), RUNTIME_DIR)?;
         Ok(Self { paths, _lock: lock })
     }
 
@@ -137,14 +138,44 @@ impl OwnedSocket {
     pub(crate) fn claim(path: &Path) -> Result<(Self, UnixListener), FolderError> {
         let mut lock = path.as_os_str().to_owned();
         lock.push(".lock");
-        let lock = take_lock(Path::new(&lock))?;
+        let lock = take_lock(Path::new(&lock), RUNTIME_DIR)?;
         let listener = bind(path)?;
         Ok((Self { path: path.to_owned(), _lock: lock }, listener))
     }
 }
 
-/// Makes a folder that nobody else can enter, or finds that it is one.
-fn make_private(path: &Path) -> Result<(), FolderError> {
+/// The folder where a service keeps its data, ours until this is dropped.
+#[derive(Debug)]
+pub(crate) struct DataFolder {
+    pub(crate) path: PathBuf,
+    _lock: File,
+}
+
+impl DataFolder {
+    /// Takes the folder, and makes it if it is not there. An operator may have put a link in its place,
+    /// as systemd does for a `StateDirectory` of a dynamic user; what counts is where it leads.
+    ///
+    /// # Errors
+    /// When another process owns it, when others could write to it, or when it cannot be made.
+    pub(crate) fn claim(path: &Path) -> Result<Self, FolderError> {
+        let found = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        make_folder(&found, NOT_WRITABLE, DATA_DIR)?;
+        let lock = take_lock(&found.join(".lock"), DATA_DIR)?;
+        Ok(Self { path: path.to_owned(), _lock: lock })
+    }
+}
+
+/// The settings that say where the folders are.
+const RUNTIME_DIR: &str = "HECATE_RUNTIME_DIR";
+const DATA_DIR: &str = "HECATE_DATA_DIR";
+
+/// The bits of its mode that a folder must not have: others cannot enter, or others cannot write.
+const PRIVATE: u32 = 0o077;
+const NOT_WRITABLE: u32 = 0o022;
+
+/// Makes a folder of ours that others cannot enter, or finds one whose mode has no bit of `closed`.
+/// `variable` is the setting that names it.
+fn make_folder(path: &Path, closed: u32, variable: &str) -> Result<(), FolderError> {
     let io = |action| move |source| FolderError::Io { action, path: path.to_owned(), source };
     match DirBuilder::new().recursive(true).mode(0o700).create(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(io("make the folder")(error)),
@@ -153,24 +184,24 @@ fn make_private(path: &Path) -> Result<(), FolderError> {
     let found = std::fs::symlink_metadata(path).map_err(io("look at the folder"))?;
     let refuse = |what: String, help: String| Err(FolderError::Unsafe { path: path.to_owned(), what, help });
     if found.is_symlink() {
-        return refuse("is a link".to_owned(), "give the folder itself in HECATE_RUNTIME_DIR".to_owned());
+        return refuse("is a link".to_owned(), format!("give the folder itself in {variable}"));
     }
     if !found.is_dir() {
-        return refuse("is no folder".to_owned(), "remove it, or set HECATE_RUNTIME_DIR".to_owned());
+        return refuse("is no folder".to_owned(), format!("remove it, or set {variable}"));
     }
     let ours = rustix::process::geteuid().as_raw();
     if found.uid() != ours {
         let what = format!("belongs to user {}, this process runs as {ours}", found.uid());
-        return refuse(what, "set HECATE_RUNTIME_DIR to a folder of its own".to_owned());
+        return refuse(what, format!("set {variable} to a folder of its own"));
     }
-    if found.mode() & 0o077 != 0 {
+    if found.mode() & closed != 0 {
         let what = format!("is open to others (mode {:04o})", found.mode() & 0o7777);
         return refuse(what, format!("chmod 700 {}", path.display()));
     }
     Ok(())
 }
 
-fn take_lock(path: &Path) -> Result<File, FolderError> {
+fn take_lock(path: &Path, variable: &'static str) -> Result<File, FolderError> {
     let io = |action| move |source| FolderError::Io { action, path: path.to_owned(), source };
     let open = OpenOptions::new()
         .read(true)
@@ -187,7 +218,7 @@ fn take_lock(path: &Path) -> Result<File, FolderError> {
             let mut pid = String::new();
             let known = lock.take(20).read_to_string(&mut pid).is_ok() && pid.trim().parse::<u32>().is_ok();
             let holder = if known { format!(" ({})", pid.trim()) } else { String::new() };
-            return Err(FolderError::Taken { lock: path.to_owned(), holder });
+            return Err(FolderError::Taken { lock: path.to_owned(), holder, variable });
         }
         Err(TryLockError::Error(error)) => return Err(io("lock")(error)),
     }

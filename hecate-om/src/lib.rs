@@ -46,10 +46,14 @@ mod lifecycle;
 mod listener;
 mod local;
 pub mod manifest;
+mod name;
 mod nearest;
 mod notify;
+mod random;
 pub mod registry;
+mod secret;
 mod service;
+mod tasks;
 mod telemetry;
 pub mod testing;
 
@@ -60,9 +64,11 @@ pub use capability::{
     Via,
 };
 pub use client::CallError;
-pub use context::Context;
-pub use health::{Health, Impact};
+pub use context::{Context, DataDirError};
+pub use health::{CheckError, Health, Impact};
+pub use secret::{Exposed, Secret, SecretError};
 pub use service::{IdentitySpec, Service, ServiceInfo, StartError};
+pub use tasks::{SpawnError, TaskEnd};
 
 /// Makes a service of an inherent `impl` block; the documentation of this crate shows one.
 ///
@@ -198,8 +204,8 @@ struct Readme;
 /// What a service needs in scope.
 pub mod prelude {
     pub use crate::{
-        Call, CallError, Capability, CapabilityError, Context, Health, Refusal, Result, Service, StartError,
-        capability, hecate_service, message,
+        Call, CallError, Capability, CapabilityError, Context, Health, Impact, Refusal, Result, Secret, Service,
+        StartError, capability, hecate_service, message,
     };
     pub use std::process::ExitCode;
 }

@@ -15,12 +15,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::runtime::Builder;
 use tokio::sync::mpsc;
-use tokio::time::MissedTickBehavior;
 
 use crate::config::Config;
 use crate::health::endpoint::Place;
+use crate::health::pulse::Pulse;
 use crate::notify::Supervisor;
 use crate::service::Blueprint;
 use crate::telemetry::Audience;
@@ -28,9 +28,6 @@ use crate::telemetry::Audience;
 pub(crate) use banner::{announce, program};
 pub(crate) use boot::BootError;
 pub(crate) use signals::{Signal, Stop, signals};
-
-/// The longest that a handler which blocks its thread keeps others waiting while threads are idle.
-const PULSE: Duration = Duration::from_millis(50);
 
 /// What is known of a service that is up.
 pub(crate) struct Ready {
@@ -47,7 +44,7 @@ pub(crate) struct Launch {
     pub(crate) supervisor: Arc<Supervisor>,
     pub(crate) audience: Audience,
     /// Reads again what can change while the service runs; says what is wrong with it.
-    pub(crate) reload: Box<dyn Fn() -> Result<(), String> + Send>,
+    pub(crate) reload: Arc<dyn Fn() -> Result<(), String> + Send + Sync>,
 }
 
 /// Runs a service until somebody stops it; returns the exit code. `ready` is called once it is up.
@@ -61,12 +58,16 @@ pub(crate) fn run(
 ) -> Result<u8, BootError> {
     let begun = Instant::now();
     let control = Builder::new_current_thread().enable_all().build().map_err(BootError::Runtime)?;
-    let workers = workers().map_err(BootError::Runtime)?;
+    // Two at least: on one, a handler that blocks its thread would stop all others.
+    let threads = std::thread::available_parallelism().map_or(2, |threads| threads.get().max(2));
+    let mut workers = Builder::new_multi_thread();
+    let pulse = Pulse::of(workers.worker_threads(threads).enable_all().thread_name("hecate-worker"));
+    let workers = workers.build().map_err(BootError::Runtime)?;
     let code = control.block_on(async {
         // Before all else: a signal during boot must end it.
         let mut signals = signals().map_err(BootError::Runtime)?;
-        tokio::spawn(keep_watched(workers.handle().clone()));
-        match boot::boot(&launch, workers.handle(), &mut signals, begun).await? {
+        tokio::spawn(Arc::clone(&pulse).watch(workers.handle().clone()));
+        match boot::boot(&launch, &pulse, workers.handle(), &mut signals, begun).await? {
             boot::Outcome::Up(up) => Ok(steady::steady(up.open(&launch.supervisor, ready), &launch, signals).await),
             boot::Outcome::Stopped(code) => Ok(code),
         }
@@ -75,29 +76,4 @@ pub(crate) fn run(
     workers.shutdown_background();
     control.shutdown_background();
     code
-}
-
-/// Two threads at least: on one, a handler that blocks its thread would stop all others.
-fn workers() -> std::io::Result<Runtime> {
-    let threads = std::thread::available_parallelism().map_or(2, |threads| threads.get().max(2));
-    Builder::new_multi_thread().worker_threads(threads).enable_all().thread_name("hecate-worker").build()
-}
-
-/// Sees to it that somebody watches the sockets and timers of the workers while a handler blocks.
-///
-/// A worker that is woken by a socket keeps the watch until it parks again (tokio#4730). When a handler
-/// holds it and the others sleep, nobody would see the next call, nor the deadline of another.
-async fn keep_watched(workers: Handle) {
-    let metrics = workers.metrics();
-    let count = metrics.num_workers();
-    let mut pulse = tokio::time::interval(PULSE);
-    pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        pulse.tick().await;
-        let asleep = (0..count).filter(|worker| metrics.worker_park_unpark_count(*worker) % 2 == 1).count();
-        if (1..count).contains(&asleep) {
-            // Whoever wakes for this takes the watch when it parks.
-            workers.spawn(async {});
-        }
-    }
 }

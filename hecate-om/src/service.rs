@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::capability::{Bound, CapabilityInfo, HandlerContract, Handlers};
-use crate::context::{Context, Surroundings};
+use crate::context::{Context, Surroundings, exit_code_of};
 use crate::exit;
 use crate::health::Health;
 
@@ -135,8 +135,13 @@ impl IdentitySpec {
 
 /// Why a service could not start, and whether starting again may help.
 ///
-/// Any error becomes one through `?` (exit code 70); [`retry`](Self::retry) and
-/// [`config`](Self::config) choose another exit code for the supervisor to act on.
+/// Any error becomes one through `?`, with exit code 70, or that of the [`SecretError`], [`DataDirError`]
+/// or [`SpawnError`] that it is or was caused by; [`retry`](Self::retry) and [`config`](Self::config)
+/// choose another one for the supervisor to act on.
+///
+/// [`SecretError`]: crate::SecretError
+/// [`DataDirError`]: crate::DataDirError
+/// [`SpawnError`]: crate::SpawnError
 ///
 /// ```
 /// use hecate_om::prelude::*;
@@ -189,7 +194,8 @@ impl fmt::Display for StartError {
 
 impl<E: Error + Send + Sync + 'static> From<E> for StartError {
     fn from(source: E) -> Self {
-        Self { exit_code: exit::SOFTWARE, source: Box::new(source) }
+        let exit_code = exit_code_of(&source).unwrap_or(exit::SOFTWARE);
+        Self { exit_code, source: Box::new(source) }
     }
 }
 

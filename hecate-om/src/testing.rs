@@ -25,10 +25,12 @@
 //! # }
 //! ```
 
-use std::fs::DirBuilder;
+use std::fmt;
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::{self, Write};
 use std::marker::PhantomData;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -43,6 +45,7 @@ use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tracing_subscriber::filter::Targets;
+use zeroize::Zeroizing;
 
 use crate::capability::Capability;
 use crate::client::{CallError, LocalClient, exchange};
@@ -50,6 +53,7 @@ use crate::config::{Config, HealthAddress};
 use crate::exit;
 use crate::health::endpoint::Place;
 use crate::lifecycle::{self, Launch, Signal, Stop};
+use crate::name::{NAME_RULE, is_name};
 use crate::notify::Supervisor;
 use crate::service::{Blueprint, Service};
 use crate::telemetry::{Audience, chain};
@@ -93,18 +97,128 @@ pub struct TestService<S> {
 /// # Errors
 /// When it does not come up, with the exit code and message that its process would have had.
 pub async fn start<S: Service>() -> Result<TestService<S>, NotStarted> {
-    let failed = |error: std::io::Error| NotStarted { exit_code: exit::CANNOT_CREATE, message: error.to_string() };
-    let folder = TemporaryFolder::new().map_err(failed)?;
-    let config = Config {
-        runtime_dir: folder.path.join("run"),
-        health: HealthAddress::Tcp((Ipv4Addr::LOCALHOST, 0).into()),
-        data_dir: folder.path.join("data"),
-        secrets_dir: folder.path.join("secrets"),
-        degraded_status: StatusCode::SERVICE_UNAVAILABLE,
-        log: Targets::new(),
-        start_timeout: Duration::from_secs(300),
-        stop_timeout: Duration::from_secs(30),
-    };
+    Setup::new().start().await
+}
+
+/// What a service finds when it starts in a test: nothing, unless the test puts it there.
+///
+/// ```standalone_crate
+/// use hecate_om::prelude::*;
+/// use hecate_om::testing::{Setup, block_on};
+///
+/// struct Ledger { token: Secret }
+///
+/// #[derive(Refusal)]
+/// enum PostRefusal {
+///     /// That is not the token.
+///     NotAllowed,
+/// }
+///
+/// # #[message] struct Post { token: String }
+/// #[hecate_service(name = "hecate-ledger")]
+/// impl Ledger {
+///     async fn start(context: Context<Self>) -> Result<Self, StartError> {
+///         Ok(Self { token: context.secret("token")? })
+///     }
+///
+///     /// Posts an entry.
+///     #[capability(version = 1)]
+///     async fn post(&self, request: Post) -> Result<(), PostRefusal> {
+///         if self.token.matches(&request.token) { Ok(()) } else { Err(PostRefusal::NotAllowed) }
+///     }
+/// }
+///
+/// # fn main() {
+/// block_on(async {
+///     let service = Setup::<Ledger>::new().secret("token", "open sesame").start().await.unwrap();
+///     assert!(service.call(Ledger::POST, Post { token: "open sesame".into() }).await.is_ok());
+///     assert!(service.call(Ledger::POST, Post { token: "please".into() }).await.is_err());
+///
+///     let without = Setup::<Ledger>::new().start().await.err().unwrap();
+///     assert_eq!(without.exit_code, 66);
+/// });
+/// # }
+/// ```
+#[must_use = "nothing starts before `start`"]
+pub struct Setup<S> {
+    secrets: Vec<(String, Zeroizing<Vec<u8>>)>,
+    data_dir: Option<PathBuf>,
+    service: PhantomData<fn() -> S>,
+}
+
+impl<S: Service> Setup<S> {
+    /// Nothing but empty folders.
+    pub fn new() -> Self {
+        Self { secrets: Vec::new(), data_dir: None, service: PhantomData }
+    }
+
+    /// With a secret: a file of that name in the secrets folder, mode 0600.
+    pub fn secret(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        self.secrets.push((name.to_owned(), Zeroizing::new(value.as_ref().to_owned())));
+        self
+    }
+
+    /// With a data folder that the test owns: to look into it, or to start a second service on what a
+    /// first one left.
+    pub fn data_dir(mut self, path: impl Into<PathBuf>) -> Self {
+        self.data_dir = Some(path.into());
+        self
+    }
+
+    /// Starts the service and waits until it is ready.
+    ///
+    /// # Errors
+    /// When it does not come up, with the exit code and message that its process would have had.
+    pub async fn start(self) -> Result<TestService<S>, NotStarted> {
+        let folder = TemporaryFolder::new().map_err(failed)?;
+        let secrets_dir = folder.path.join("secrets");
+        make_secrets(&secrets_dir, &self.secrets).map_err(failed)?;
+        let config = Config {
+            runtime_dir: folder.path.join("run"),
+            health: HealthAddress::Tcp((Ipv4Addr::LOCALHOST, 0).into()),
+            data_dir: self.data_dir.unwrap_or_else(|| folder.path.join("data")),
+            secrets_dir,
+            degraded_status: StatusCode::SERVICE_UNAVAILABLE,
+            log: Targets::new(),
+            start_timeout: Duration::from_secs(300),
+            stop_timeout: Duration::from_secs(30),
+        };
+        run(config, folder).await
+    }
+}
+
+impl<S: Service> Default for Setup<S> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Its secrets stay out of sight.
+impl<S> fmt::Debug for Setup<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let secrets: Vec<_> = self.secrets.iter().map(|(name, _)| name).collect();
+        f.debug_struct("Setup").field("secrets", &secrets).field("data_dir", &self.data_dir).finish_non_exhaustive()
+    }
+}
+
+fn make_secrets(folder: &Path, secrets: &[(String, Zeroizing<Vec<u8>>)]) -> io::Result<()> {
+    DirBuilder::new().mode(0o700).create(folder)?;
+    for (name, value) in secrets {
+        if !is_name(name) {
+            return Err(io::Error::other(format!("a test cannot make this secret; help: {NAME_RULE}")));
+        }
+        let mut file =
+            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(folder.join(name))?;
+        file.write_all(value)?;
+    }
+    Ok(())
+}
+
+fn failed(error: io::Error) -> NotStarted {
+    NotStarted { exit_code: exit::CANNOT_CREATE, message: error.to_string() }
+}
+
+async fn run<S: Service>(config: Config, folder: TemporaryFolder) -> Result<TestService<S>, NotStarted> {
     let (stops, stopping) = mpsc::channel(2);
     let (ready, is_ready) = oneshot::channel();
     let run = move || {
@@ -117,7 +231,7 @@ pub async fn start<S: Service>() -> Result<TestService<S>, NotStarted> {
             config,
             supervisor: Arc::new(Supervisor::default()),
             audience: Audience::Person,
-            reload: Box::new(|| Ok(())),
+            reload: Arc::new(|| Ok(())),
         };
         lifecycle::run(launch, || Ok(stopping), told)
     };
@@ -174,7 +288,7 @@ impl<S: Service> TestService<S> {
     /// # Errors
     /// When it does not answer.
     pub async fn health(&self, path: &str) -> Result<(u16, String), CallError> {
-        let broken = |error: std::io::Error| CallError::Broken(error.into());
+        let broken = |error: io::Error| CallError::Broken(error.into());
         let stream = TcpStream::connect(self.health).await.map_err(broken)?;
         let answer = exchange(stream, Method::GET, path, Bytes::new()).await;
         let (status, body) = answer.map_err(CallError::Broken)?;
@@ -225,7 +339,7 @@ struct TemporaryFolder {
 }
 
 impl TemporaryFolder {
-    fn new() -> std::io::Result<Self> {
+    fn new() -> io::Result<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         loop {
             let name = format!("hecate-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
@@ -233,7 +347,7 @@ impl TemporaryFolder {
             match DirBuilder::new().mode(0o700).create(&path) {
                 Ok(()) => return Ok(Self { path }),
                 // Left by an earlier process with this number.
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
             }
         }

@@ -12,7 +12,7 @@ use thiserror::Error;
 use tokio::net::UnixListener;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
-use tokio::task::JoinError;
+use tokio::task::{JoinError, JoinHandle};
 
 use super::running::{Owned, Running, Up};
 use super::signals::{Signal, Stop, next_stop};
@@ -22,11 +22,13 @@ use crate::dispatch::Dispatch;
 use crate::exit;
 use crate::folder::{FolderError, ServiceFolder};
 use crate::health::board::Board;
-use crate::health::endpoint::{self, HealthError, Place};
-use crate::health::monitor::Monitor;
+use crate::health::endpoint::{self, HealthError, Place, Told};
+use crate::health::monitor::Checks;
+use crate::health::pulse::Pulse;
 use crate::local::LocalApi;
 use crate::registry::{self, Duplicate};
-use crate::service::{Blueprint, StartError};
+use crate::service::{Blueprint, StartError, Started};
+use crate::tasks::Tasks;
 use crate::telemetry::{Audience, millis};
 
 /// How long a phase may take that asks the system only for what it has at once.
@@ -102,11 +104,12 @@ impl<E: Into<BootError>> From<E> for Ended {
 /// Goes through the phases.
 pub(super) async fn boot(
     launch: &Launch,
+    pulse: &Arc<Pulse>,
     workers: &Handle,
     signals: &mut mpsc::Receiver<Signal>,
     begun: Instant,
 ) -> Result<Outcome, BootError> {
-    let mut steps = Steps { launch, signals, begun };
+    let mut steps = Steps { launch, pulse, signals, begun };
     let listening = async {
         let claimed = Claimed::take(&mut steps, workers).await?;
         claimed.serve_health(&mut steps).await?.listen(&mut steps).await
@@ -128,6 +131,7 @@ pub(super) async fn boot(
 /// What leads through the phases.
 struct Steps<'a> {
     launch: &'a Launch,
+    pulse: &'a Arc<Pulse>,
     signals: &'a mut mpsc::Receiver<Signal>,
     begun: Instant,
 }
@@ -151,6 +155,38 @@ impl Steps<'_> {
         Ok(done)
     }
 
+    /// Waits for `start`. Where it does not come to a service, what it began ends with it.
+    async fn until_started(
+        &mut self,
+        mut starting: JoinHandle<Result<Started, StartError>>,
+        tasks: &Tasks,
+        limit: Duration,
+    ) -> Result<(Started, Option<Stop>), Ended> {
+        let given_up = tokio::select! {
+            biased;
+            started = &mut starting => {
+                let started = started.map_err(BootError::StartPanicked).and_then(|started| started.map_err(BootError::start));
+                return match started {
+                    Ok(started) => Ok((started, None)),
+                    Err(error) => {
+                        tasks.end(ABANDON).await;
+                        Err(error.into())
+                    }
+                };
+            }
+            stop = next_stop(self.signals) => Ended::Stopped(stop),
+            () = tokio::time::sleep(limit) => BootError::StartTooSlow(limit).into(),
+        };
+        starting.abort();
+        // A `start` that blocks its thread is not waited for.
+        let (last, _) = tokio::join!(tokio::time::timeout(ABANDON, starting), tasks.end(ABANDON));
+        match (given_up, last) {
+            // It was faster: what started is stopped.
+            (Ended::Stopped(stop), Ok(Ok(Ok(started)))) => Ok((started, Some(stop))),
+            (given_up, _) => Err(given_up),
+        }
+    }
+
     /// A person waits for the whole and not for its parts.
     fn told(&self, phase: &'static str, begun: Instant) {
         let took_ms = millis(begun.elapsed());
@@ -168,6 +204,7 @@ struct Claimed {
     folder: ServiceFolder,
     dispatch: Arc<Dispatch>,
     board: Arc<Board>,
+    checks: Arc<Checks>,
 }
 
 impl Claimed {
@@ -184,7 +221,10 @@ impl Claimed {
         let folder = steps.step("claiming the folder", claim).await?;
         let dispatch = Dispatch::new(info);
         let board = Board::new(info, Arc::clone(&dispatch));
-        Ok(Self { blueprint, workers: workers.clone(), folder, dispatch, board })
+        let checks = Checks::new(Arc::clone(&board), workers.clone());
+        let counted = Arc::clone(&dispatch);
+        steps.pulse.report_to(Arc::clone(&board), move || counted.panics());
+        Ok(Self { blueprint, workers: workers.clone(), folder, dispatch, board, checks })
     }
 
     async fn serve_health(self, steps: &mut Steps<'_>) -> Result<Healthy, Ended> {
@@ -193,7 +233,11 @@ impl Claimed {
         health.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         let place = health.place.clone();
         self.folder.publish(&self.folder.paths.health_address(), &place.to_string())?;
-        let serving = tokio::spawn(health.serve(Arc::clone(&self.board)));
+        let serving = tokio::spawn(health.serve(Told {
+            board: Arc::clone(&self.board),
+            pulse: Arc::clone(steps.pulse),
+            degraded_status: steps.launch.config.degraded_status,
+        }));
         Ok(Healthy { claimed: self, place, serving: Owned(serving) })
     }
 }
@@ -225,45 +269,23 @@ struct Listening {
 impl Listening {
     async fn start(self, steps: &mut Steps<'_>) -> Result<Begun, Ended> {
         let Listening { healthy: Healthy { claimed, place, serving }, listener } = self;
-        let Claimed { blueprint, workers, folder, dispatch, board } = claimed;
+        let Claimed { blueprint, workers, folder, dispatch, board, checks } = claimed;
         let api = LocalApi::new(blueprint, Arc::clone(&dispatch));
         let answering = Owned(workers.spawn(Arc::clone(&api).serve(listener)));
 
         let config = &steps.launch.config;
         let (begun, limit) = (Instant::now(), config.start_timeout);
-        let surroundings = Surroundings {
-            info: blueprint.info,
-            config: config.clone(),
-            board: Arc::clone(&board),
-            workers: workers.clone(),
-        };
         steps.launch.supervisor.status("starting: `start` of the service");
         board.boot_step("start");
+        let (told, asked) = (Arc::clone(&board), Arc::clone(&checks));
+        let surroundings = Surroundings::new(blueprint.info, config.clone(), told, asked, workers.clone());
         let surroundings = Arc::new(surroundings);
-        let mut starting = workers.spawn((blueprint.start)(Arc::clone(&surroundings)));
-        let (started, stopped) = tokio::select! {
-            biased;
-            started = &mut starting => (started, None),
-            stop = next_stop(steps.signals) => {
-                starting.abort();
-                // What was made so far is given back; a `start` that blocks its thread is not waited for.
-                match tokio::time::timeout(ABANDON, starting).await {
-                    // It was faster: what started is stopped.
-                    Ok(Ok(Ok(started))) => (Ok(Ok(started)), Some(stop)),
-                    _ => return Err(Ended::Stopped(stop)),
-                }
-            }
-            () = tokio::time::sleep(limit) => {
-                starting.abort();
-                let _ = tokio::time::timeout(ABANDON, starting).await;
-                return Err(BootError::StartTooSlow(limit).into());
-            }
-        };
-        let mut started = started.map_err(BootError::StartPanicked)?.map_err(BootError::start)?;
+        let starting = workers.spawn((blueprint.start)(Arc::clone(&surroundings)));
+        let (mut started, stopped) = steps.until_started(starting, &surroundings.tasks, limit).await?;
         steps.told("start", begun);
         let handlers = std::mem::take(&mut started.handlers);
         let service = Arc::new(started);
-        let monitor = Monitor::new(Arc::clone(&service), workers.clone(), Arc::clone(&board));
+        checks.register_service(Arc::clone(&service));
         let running = Running {
             workers,
             folder,
@@ -275,8 +297,7 @@ impl Listening {
             surroundings,
             service,
             handlers,
-            monitor: Some(monitor),
-            watching: None,
+            checks,
         };
         Ok(Begun { running, blueprint, place, stopped })
     }
@@ -293,7 +314,7 @@ struct Begun {
 impl Begun {
     /// Looks at its health once, so that the first answer is no guess.
     async fn look(self, steps: &mut Steps<'_>) -> Result<Outcome, BootError> {
-        let Self { mut running, blueprint, place, mut stopped } = self;
+        let Self { running, blueprint, place, mut stopped } = self;
         if stopped.is_none() {
             let begun = Instant::now();
             steps.launch.supervisor.status("starting: looking at health");
@@ -301,13 +322,13 @@ impl Begun {
             tokio::select! {
                 biased;
                 stop = next_stop(steps.signals) => stopped = Some(stop),
-                () = async { if let Some(monitor) = &mut running.monitor { monitor.check().await } } => steps.told("health", begun),
+                () = running.checks.first_round() => steps.told("health", begun),
             }
         }
         match stopped {
             Some(stop) => Ok(Outcome::Stopped(drain::drain(running, stop, steps.launch).await)),
             None => {
-                watchdog::feed(&steps.launch.supervisor, &running.board).map_err(BootError::Runtime)?;
+                watchdog::feed(&steps.launch.supervisor, steps.pulse).map_err(BootError::Runtime)?;
                 let ready = Ready {
                     blueprint,
                     health: place,

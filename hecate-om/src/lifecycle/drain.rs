@@ -62,11 +62,12 @@ struct Refusing {
 }
 
 impl Refusing {
-    fn enter(mut running: Running, stop: Stop, launch: &Launch) -> Self {
+    fn enter(running: Running, stop: Stop, launch: &Launch) -> Self {
         let progress = Progress { begun: Instant::now(), budget: launch.config.stop_timeout, is_clean: true };
         launch.supervisor.stopping();
         launch.supervisor.status("stopping");
-        drop(running.watching.take());
+        running.checks.stop();
+        running.board.drain_until(progress.until(0).into_std());
         running.board.enter(Phase::Draining);
         running.dispatch.drain();
         let calls = running.dispatch.in_flight();
@@ -108,10 +109,7 @@ impl Quiet {
     async fn tasks_end(mut self) -> Idle {
         let until = self.progress.until(STOP + FLUSH);
         let limit = until.saturating_duration_since(Instant::now());
-        let abandoned = {
-            let _ = limit;
-            Vec::<String>::new()
-        };
+        let abandoned = self.running.surroundings.tasks.end(limit).await;
         if abandoned.is_empty() {
             self.progress.told("tasks ended");
         } else {

@@ -11,7 +11,7 @@ use crate::context::Surroundings;
 use crate::dispatch::Dispatch;
 use crate::folder::ServiceFolder;
 use crate::health::board::{Board, Phase};
-use crate::health::monitor::Monitor;
+use crate::health::monitor::Checks;
 use crate::local::LocalApi;
 use crate::notify::Supervisor;
 use crate::service::Started;
@@ -38,8 +38,7 @@ pub(super) struct Running {
     pub(super) service: Arc<Started>,
     /// Until it is open for calls.
     pub(super) handlers: Vec<Bound>,
-    pub(super) monitor: Option<Monitor>,
-    pub(super) watching: Option<Owned<()>>,
+    pub(super) checks: Arc<Checks>,
 }
 
 /// A service that can do its job, and is not open yet.
@@ -53,7 +52,7 @@ impl Up {
     pub(super) fn open(self, supervisor: &Supervisor, announce: impl FnOnce(&Ready) + Send + 'static) -> Running {
         let Self { mut running, ready } = self;
         running.dispatch.open(std::mem::take(&mut running.handlers));
-        running.watching = running.monitor.take().map(|monitor| Owned(tokio::spawn(monitor.watch())));
+        tokio::spawn(Arc::clone(&running.checks).watch());
         running.board.enter(Phase::Running);
         supervisor.ready();
         // It runs code of the author and writes to a terminal: not on this thread.

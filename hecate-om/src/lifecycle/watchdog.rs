@@ -6,24 +6,24 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::health::board::Board;
+use crate::health::pulse::Pulse;
 use crate::notify::Supervisor;
 
-/// Feeds the watchdog, if there is one, until the board is gone.
+/// Feeds the watchdog, if there is one, as long as somebody feels the pulse.
 ///
 /// # Errors
 /// When the system gives no thread.
-pub(super) fn feed(supervisor: &Arc<Supervisor>, board: &Arc<Board>) -> io::Result<()> {
+pub(super) fn feed(supervisor: &Arc<Supervisor>, pulse: &Arc<Pulse>) -> io::Result<()> {
     let Some(every) = supervisor.watchdog() else { return Ok(()) };
-    let (supervisor, board) = (Arc::clone(supervisor), Arc::downgrade(board));
+    let (supervisor, pulse) = (Arc::clone(supervisor), Arc::downgrade(pulse));
     let feed = move || {
-        while let Some(board) = board.upgrade() {
-            if board.is_alive() {
+        while let Some(pulse) = pulse.upgrade() {
+            if pulse.alive() {
                 supervisor.feed_watchdog();
             } else {
                 tracing::error!("the workers do not run: the watchdog gets no sign of life");
             }
-            drop(board);
+            drop(pulse);
             std::thread::sleep(every / 2);
         }
     };
