@@ -148,6 +148,14 @@ async fn checks_are_asked_again_and_again_whenever_they_came_until_they_are_stop
     checks.stop();
     watching.await.unwrap();
     until("nothing is left of it", || held.strong_count() == 0).await;
+    let late = Arc::new(());
+    let held = Arc::downgrade(&late);
+    let ask: Ask = Arc::new(move || {
+        let _late = &late;
+        Box::pin(async { Health::Ok })
+    });
+    checks.register("too.late", every, Impact::Info, ask).unwrap();
+    assert_eq!(held.strong_count(), 0, "what is never asked is not kept");
     workers.shutdown_background();
 }
 
