@@ -1,16 +1,22 @@
 //! The kit that the tests of this package share: a service with every bad habit, gates that hold its
 //! handlers, processes that run it, and sockets that hide nothing.
 
+pub mod crowd;
 pub mod gate;
+mod gauge;
 pub mod lab;
 pub mod process;
+mod seed;
 pub mod wire;
 
 use std::time::{Duration, Instant};
 
+pub use crowd::Crowd;
 pub use gate::Gate;
+pub use gauge::Latencies;
 pub use lab::Lab;
 pub use process::{Launch, Process};
+pub use seed::Seed;
 pub use wire::{Answer, Wire};
 
 /// How long a test waits for what must come. Far longer than it takes: only a failure waits it out.
