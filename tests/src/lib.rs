@@ -37,11 +37,18 @@ pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Lets this process, and those it starts, open as many files as the system allows.
-pub fn allow_many_files() {
+/// Lets this process, and those it starts, open as many files as the system allows; returns how many.
+pub fn allow_many_files() -> usize {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    const ENOUGH: u64 = 65_536;
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    // Only root may have more than that.
+    let more = Rlimit { current: Some(ENOUGH), maximum: Some(ENOUGH) };
+    if maximum.is_some_and(|maximum| maximum < ENOUGH) && setrlimit(Resource::Nofile, more).is_ok() {
+        return usize::try_from(ENOUGH).unwrap();
+    }
     let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    usize::try_from(getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)).unwrap_or(usize::MAX)
 }
 
 /// Runs a test that is asynchronous.

@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use hecate_om_tests::{Gate, Lab, Wire, allow_many_files, block_on};
+use hecate_om_tests::{Crowd, Gate, Lab, Launch, Wire, allow_many_files, block_on, eventually};
+use rustix::process::Signal;
 use serde_json::json;
 
-use crate::{assert_alive, assert_both_answer, assert_has_call_id, assert_still_answers};
+use crate::{assert_alive, assert_both_answer, assert_has_call_id, assert_still_answers, lab};
 
 #[test]
 fn c3_a_handler_that_blocks_its_thread_does_not_hold_up_other_calls() {
@@ -98,4 +99,90 @@ fn c4_the_call_after_the_last_place_is_overloaded_and_others_are_not() {
     passed.sort_unstable();
     assert_eq!(passed, (1..=PLACES as u64).collect::<Vec<_>>(), "each was answered once");
     assert_eq!(wire.call("lab.hold", gate.request()).status, 200, "the places are free again");
+}
+
+#[test]
+fn c3_a_handler_that_keeps_its_thread_busy_does_not_hold_up_other_calls() {
+    let lab = Lab::open();
+    for _ in 0..5 {
+        let gate = Gate::closed();
+        let mut spinning = Wire::unix(lab.socket());
+        spinning.ask("POST", "/capabilities/lab.spin/v1", gate.request());
+        gate.wait_for(1);
+        let mut wires: Vec<_> = (0..20).map(|_| Wire::unix(lab.socket())).collect();
+        for wire in &mut wires {
+            assert_still_answers(wire);
+        }
+        assert_alive(&lab);
+        gate.open();
+        assert_eq!(spinning.answer().status, 200);
+    }
+}
+
+#[test]
+fn c4_ten_thousand_callers_of_one_capability_are_answered_or_refused_and_memory_stays_bounded() {
+    const PLACES: usize = 1024;
+    const ROUNDS: usize = 5;
+    let files = allow_many_files();
+    let callers = (files / 2).min(files.saturating_sub(100)).min(10_000);
+    if callers < 10_000 {
+        println!("scaled down from 10000 to {callers} callers: a process may have {files} files");
+    }
+    let process = Launch::of(env!("CARGO_BIN_EXE_hecate-crowd")).ready();
+    let before = process.resident_kib();
+    let crowd = Crowd::closed();
+    let mut wires: Vec<_> = (0..callers).map(|_| Wire::unix(process.socket())).collect();
+    let (running, refused) = wires.split_at_mut(PLACES);
+    for wire in &mut *running {
+        wire.ask("POST", "/capabilities/crowd.wait/v1", crowd.request());
+    }
+    crowd.wait_for(PLACES);
+    let mut most = 0;
+    for _ in 0..ROUNDS {
+        for wire in &mut *refused {
+            wire.ask("POST", "/capabilities/crowd.wait/v1", crowd.request());
+        }
+        for wire in &mut *refused {
+            let answer = wire.answer();
+            assert_eq!((answer.status, answer.code().as_str()), (503, "overloaded"));
+        }
+        most = most.max(process.resident_kib());
+    }
+    println!("{callers} callers: {before} KiB before, {most} KiB at most");
+    assert!(most - before < callers as u64 * 48, "{most} KiB after {before}: more than 48 KiB for each caller");
+    assert_eq!(crowd.came(), PLACES, "who is refused does not run");
+
+    crowd.open();
+    for wire in running {
+        assert_eq!(wire.answer().status, 200);
+    }
+    for wire in refused.iter_mut().take(PLACES) {
+        assert_eq!(wire.call("crowd.wait", crowd.request()).status, 200, "the places are free again");
+    }
+}
+
+#[test]
+fn c2_no_call_is_in_flight_once_it_timed_out() {
+    let mut process = lab().ready();
+    let gate = Gate::closed();
+    let mut wires: Vec<_> = (0..50).map(|_| process.wire()).collect();
+    for wire in &mut wires {
+        wire.ask("POST", "/capabilities/lab.hurry/v1", gate.request());
+    }
+    for wire in &mut wires {
+        assert_eq!(wire.answer().code(), "timeout");
+    }
+    // One more keeps the drain open, to look at it.
+    let mut held = process.wire();
+    held.ask("POST", "/capabilities/lab.hold/v1", gate.request());
+    gate.wait_for(51);
+    process.signal(Signal::TERM);
+    let draining = eventually("the drain", || {
+        let ready = process.probe("/readyz").json();
+        (ready["status"] == "draining").then_some(ready)
+    });
+    assert_eq!(draining["in_flight"], 1);
+    gate.open();
+    assert_eq!(held.answer().status, 200);
+    assert_eq!(process.exit_code(), 0);
 }

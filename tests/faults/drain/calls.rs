@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use super::{held, wait_until_draining};
-use crate::{assert_nothing_is_left, lab};
+use crate::{assert_nothing_is_left, assert_still_answers, lab};
 
 fn request(gate: &Gate) -> String {
     let body = gate.request();
@@ -114,4 +114,63 @@ fn d1_a_large_reply_to_a_slow_reader_is_complete() {
     gate.open();
     assert_eq!(wire.answer().json()["text"].as_str().map(str::len), Some(8 << 20));
     assert_eq!(process.exit_code(), 0);
+}
+
+#[test]
+fn d1_a_thousand_calls_in_flight_all_get_their_replies_whatever_else_is_on_the_sockets() {
+    const CALLS: usize = 1000;
+    allow_many_files();
+    let mut process = lab().ready();
+    let gate = Gate::closed();
+    let mut wires: Vec<_> = (0..CALLS).map(|_| process.wire()).collect();
+    for (index, wire) in wires.iter_mut().enumerate() {
+        if index % 2 == 0 {
+            // Kept alive from here.
+            assert_still_answers(wire);
+        }
+        wire.send(request(&gate));
+        if index % 10 == 0 {
+            // Pipelined: it is nobody's call until the first is answered.
+            wire.send(request(&gate));
+        }
+    }
+    let mut slow = process.wire().slow(Duration::from_millis(2));
+    slow.ask("POST", "/capabilities/lab.fill_late/v1", gate.request());
+    let mut halves: Vec<_> = (0..20).map(|_| process.wire()).collect();
+    for (index, half) in halves.iter_mut().enumerate() {
+        let head = head("POST", "/capabilities/lab.say/v1", 0);
+        half.send(&head[..index * 4]);
+    }
+    gate.wait_for(CALLS + 1);
+    process.signal(Signal::TERM);
+    wait_until_draining(&process);
+    assert_eq!(process.probe("/readyz").json()["in_flight"], CALLS + 1);
+    let mut late: Vec<_> = (0..50).map(|_| process.wire()).collect();
+    for wire in &mut late {
+        wire.send(request(&gate));
+    }
+    for wire in &mut late {
+        assert_eq!(wire.answer().code(), "draining");
+    }
+
+    gate.open();
+    let mut passed: Vec<_> = wires.iter_mut().map(|wire| wire.answer().json()["passed"].as_u64().unwrap()).collect();
+    passed.sort_unstable();
+    assert_eq!(passed, (1..=CALLS as u64).collect::<Vec<_>>(), "each was answered once");
+    for wire in wires.iter_mut().step_by(10) {
+        // Never accepted: refused, or not even looked at.
+        assert!(wire.try_answer().is_none_or(|answer| answer.code() == "draining"));
+    }
+    assert_eq!(slow.answer().json()["text"].as_str().map(str::len), Some(8 << 20));
+    for half in &mut halves {
+        assert!(half.try_answer().is_none_or(|answer| answer.code() == "draining"));
+    }
+    assert_eq!(process.exit_code(), 0, "{}", process.stdout());
+    assert_nothing_is_left(&process);
+    assert_eq!(process.launch.journal(), "start\nstarted\nstop\n");
+    let log = process.log();
+    let at = |message: &str| log.iter().position(|line| line["message"] == message);
+    let order = [at("ready"), at("stopping"), at("stopped")];
+    assert!(order.is_sorted() && order.iter().all(Option::is_some), "{order:?} in {log:?}");
+    assert_eq!(at("stopped"), Some(log.len() - 1), "nothing happens after the end: {log:?}");
 }

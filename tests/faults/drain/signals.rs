@@ -33,18 +33,24 @@ fn d3_a_call_that_outlives_the_budget_is_abandoned_and_named() {
 
 #[test]
 fn d3_a_second_signal_ends_the_service_at_once() {
-    for (second, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
+    let cases = [
+        (Signal::TERM, Signal::TERM, 143),
+        (Signal::TERM, Signal::INT, 130),
+        (Signal::INT, Signal::TERM, 143),
+        (Signal::INT, Signal::INT, 130),
+    ];
+    for (first, second, code) in cases {
         let mut process = lab().ready();
         let gate = Gate::closed();
         let _held = held(&process, &gate);
         let mut blocked = process.wire();
         blocked.ask("POST", "/capabilities/lab.block/v1", gate.request());
         gate.wait_for(2);
-        process.signal(Signal::TERM);
+        process.signal(first);
         wait_until_draining(&process);
         process.signal(second);
         let begun = Instant::now();
-        assert_eq!(process.exit_code(), code);
+        assert_eq!(process.exit_code(), code, "{first:?}, {second:?}");
         assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
         assert_nothing_is_left(&process);
     }
@@ -92,4 +98,31 @@ fn d3_a_stop_that_hangs_or_panics_cuts_the_drain_short() {
         );
         assert_nothing_is_left(&process);
     }
+}
+
+#[test]
+fn d2_a_signal_at_any_moment_of_boot_ends_it_and_the_next_boot_is_clean() {
+    let mut seed = Seed::new();
+    std::thread::scope(|scope| {
+        for mut seed in (0..4).map(|_| seed.split()).collect::<Vec<_>>() {
+            scope.spawn(move || {
+                let launch = lab();
+                for _ in 0..15 {
+                    let mut process = launch.clone().start();
+                    // Boot takes a few milliseconds; what is waited for is time itself.
+                    std::thread::sleep(Duration::from_micros(seed.below(20_000) as u64));
+                    process.signal(Signal::TERM);
+                    let begun = Instant::now();
+                    let code = process.exit_code();
+                    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+                    // Before anything of the service ran, the signal ends the process itself.
+                    assert!(matches!(code, 0 | -15), "{code}: {}{}", process.stdout(), process.stderr());
+                    assert_nothing_is_left(&process);
+                    let journal = launch.journal();
+                    assert_eq!(journal.matches("started\n").count(), journal.matches("stop\n").count(), "{journal}");
+                }
+                assert_ends_well(&mut launch.ready());
+            });
+        }
+    });
 }
