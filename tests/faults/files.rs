@@ -131,3 +131,80 @@ fn s5_few_files_do_not_silence_health() {
     drop(callers);
     assert_eq!(Wire::unix(process.socket()).call("lab.say", r#"{"text":"a"}"#).status, 200);
 }
+
+#[test]
+fn f1_a_disk_that_takes_nothing_ends_boot_with_the_path() {
+    // No file may grow; the signal for it is ignored, so that writing fails as on a disk that is full.
+    let launch = lab().after("trap '' XFSZ && ulimit -f 0");
+    let stderr = refused(launch.clone(), 73);
+    assert!(stderr.contains("cannot write") && stderr.contains(launch.home().to_str().unwrap()), "{stderr}");
+    assert!(launch.journal().is_empty() && !launch.home().join("sockets/api.sock").exists(), "it came no further");
+}
+
+#[test]
+#[ignore = "needs root: mounts a disk of its own"]
+fn f1_a_disk_that_is_full_or_read_only_ends_boot_with_the_path_and_the_next_boot_is_clean() {
+    let launch = lab();
+    let (disk, folder) = (launch.folder().join("disk"), launch.folder().join("disk/run"));
+    fs::create_dir(&disk).unwrap();
+    let launch = launch.with("HECATE_RUNTIME_DIR", folder.to_str().unwrap()).without("LAB_JOURNAL");
+    // In a mount namespace of its own: it goes away with the process.
+    let on = |preparation: &str| {
+        let disk = disk.display();
+        let preparation = preparation.replace("DISK", &disk.to_string());
+        let shell = format!(r#"{preparation} && exec "$@""#);
+        launch.clone().through(&["unshare", "--mount", "/bin/sh", "-c", &shell, "sh"])
+    };
+    let cases = [
+        // Of sixteen KiB, all taken: there is room for a name, and none for what is in a file.
+        (
+            "mount -t tmpfs -o size=16k,mode=700 none DISK && ! dd if=/dev/zero of=DISK/rest bs=4k 2>&1 | grep -v .",
+            "write",
+        ),
+        ("mount -t tmpfs -o size=64k,mode=700,nr_inodes=4 none DISK && touch DISK/1 DISK/2", "make the folder"),
+        ("mount -t tmpfs -o ro,mode=700 none DISK", "make the folder"),
+    ];
+    for (preparation, action) in cases {
+        let stderr = refused(on(preparation), 73);
+        assert!(stderr.contains(&format!("cannot {action}")), "{preparation}: {stderr}");
+        assert!(stderr.contains(folder.to_str().unwrap()), "{preparation}: {stderr}");
+    }
+    let mut process = on("mount -t tmpfs -o size=64k,mode=700 none DISK").start();
+    process.wait_for_log("ready");
+    assert_ends_well(&mut process);
+}
+
+#[test]
+fn f3_a_file_in_place_of_a_folder_is_named() {
+    for name in ["run/hecate-lab", "run/hecate-lab/run", "run/hecate-lab/sockets"] {
+        let launch = lab();
+        let file = launch.folder().join(name);
+        let folder = file.parent().unwrap();
+        fs::create_dir_all(folder).unwrap();
+        for folder in folder.ancestors().take_while(|folder| *folder != launch.folder()) {
+            fs::set_permissions(folder, Permissions::from_mode(0o700)).unwrap();
+        }
+        fs::write(&file, "precious").unwrap();
+        let stderr = refused(launch.clone(), 77);
+        assert!(stderr.contains(file.to_str().unwrap()) && stderr.contains("is no folder"), "{name}: {stderr}");
+        assert_eq!(fs::read_to_string(&file).unwrap(), "precious");
+    }
+}
+
+#[test]
+fn f3_a_lock_that_is_no_file_is_refused_and_nobody_hangs_on_it() {
+    for kind in ["folder", "fifo", "link"] {
+        let launch = lab();
+        let lock = launch.home().join("run/lock");
+        assert_ends_well(&mut launch.clone().ready());
+        fs::remove_file(&lock).unwrap();
+        match kind {
+            "folder" => fs::create_dir(&lock).unwrap(),
+            "link" => symlink("/etc/hostname", &lock).unwrap(),
+            _ => assert!(std::process::Command::new("mkfifo").arg(&lock).status().unwrap().success()),
+        }
+        let (code, _, stderr) = launch.run(&[]);
+        assert_eq!(code, 73, "{kind}: {stderr}");
+        assert!(stderr.contains(lock.to_str().unwrap()), "{kind}: {stderr}");
+    }
+}

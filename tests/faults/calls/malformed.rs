@@ -1,8 +1,7 @@
 //! C9: requests that no handler can read.
 
 use hecate_om_tests::wire::head;
-use hecate_om_tests::{Lab, Wire, block_on};
-use serde_json::json;
+use hecate_om_tests::{Lab, Seed, Wire, block_on};
 
 use crate::{assert_both_answer, assert_has_call_id, assert_still_answers};
 
@@ -92,4 +91,37 @@ fn c9_every_malformed_body_is_a_problem_and_the_next_call_works() {
         assert_still_answers(&mut wire);
     }
     assert_eq!(block_on(lab.stop()), 0);
+}
+
+#[test]
+fn c9_a_request_that_is_broken_in_any_way_is_taken_or_refused_and_nothing_else() {
+    const ROUNDS: usize = 3000;
+    let lab = Lab::open();
+    let mut seed = Seed::new();
+    let mut wire = Wire::unix(lab.socket());
+    let whole = br#"{"items":[{"price":1.5e3,"count":3,"tags":{"a\u00e9\n":true}},{"price":-0}],"note":null}"#;
+    for _ in 0..ROUNDS {
+        let mut body = whole.to_vec();
+        for _ in 0..=seed.below(4) {
+            let at = seed.below(body.len());
+            match seed.below(4) {
+                0 => body[at] = seed.next().to_le_bytes()[0],
+                1 => body.truncate(at + 1),
+                2 => drop(body.remove(at)),
+                _ => {
+                    let piece = body[at..].to_vec();
+                    body.splice(at..at, piece);
+                }
+            }
+            if body.is_empty() {
+                break;
+            }
+        }
+        let answer = wire.call("lab.take", &body);
+        if answer.status != 200 {
+            let shown = String::from_utf8_lossy(&body).into_owned();
+            assert_eq!((answer.status, answer.code().as_str()), (400, "invalid_request"), "{shown}");
+        }
+    }
+    assert_both_answer(&lab);
 }

@@ -1,12 +1,12 @@
 //! C10: requests and replies that are too large, or say that they are.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hecate_om_tests::wire::head;
-use hecate_om_tests::{Lab, Wire};
+use hecate_om_tests::{Lab, Wire, block_on};
 use serde_json::json;
 
-use crate::assert_both_answer;
+use crate::{assert_both_answer, lab};
 
 const MIB: usize = 1 << 20;
 
@@ -113,3 +113,67 @@ fn c10_a_reply_over_the_limit_is_internal_and_the_next_call_works() {
     assert!(answer.json()["call_id"].is_string());
     assert_eq!(wire.call("lab.say", r#"{"text":"a"}"#).status, 200);
 }
+
+#[test]
+fn c10_a_caller_that_asked_first_and_is_refused_is_not_waited_for() {
+    let lab = Lab::open();
+    let path = "/capabilities/lab.say/v1";
+    let ask = |headers: &str| {
+        let mut wire = Wire::unix(lab.socket());
+        wire.send(head("POST", path, MIB + 1).replace("\r\n\r\n", headers));
+        assert_eq!(wire.answer().status, 413);
+        wire.closed()
+    };
+    // Whoever did not ask may be sending; two seconds of that are read, so that it sees its answer.
+    let waited_for = ask("\r\n\r\n");
+    // A busy box takes its time now and then, though not each time.
+    let not_waited_for = (0..5).map(|_| ask("\r\nexpect: 100-continue\r\n\r\n")).min().unwrap();
+    assert!(not_waited_for < waited_for / 2, "{not_waited_for:?}, and {waited_for:?} without asking");
+}
+
+#[test]
+fn c10_a_body_that_does_not_come_ends_at_the_deadline_of_its_call() {
+    let lab = Lab::open();
+    for sent in ["", "{\"ga"] {
+        let mut wire = Wire::unix(lab.socket());
+        let begun = Instant::now();
+        wire.send(head("POST", "/capabilities/lab.hurry/v1", 100));
+        wire.send(sent);
+        let answer = wire.answer();
+        assert_eq!((answer.status, answer.code().as_str()), (504, "timeout"), "{sent:?}");
+        assert!(begun.elapsed() >= Duration::from_millis(200), "{:?}", begun.elapsed());
+    }
+    assert_both_answer(&lab);
+    assert_eq!(block_on(lab.stop()), 0, "none of them is in flight");
+}
+
+#[test]
+fn c10_what_is_too_large_costs_no_memory_and_what_is_compressed_is_not_unpacked() {
+    let process = lab().ready();
+    let round = || {
+        for _ in 0..25 {
+            let mut wire = process.wire();
+            wire.send(head("POST", "/capabilities/lab.say/v1", 1 << 30));
+            assert_eq!(wire.answer().code(), "payload_too_large");
+            for encoding in ["gzip", "deflate", "br", "zstd"] {
+                let mut wire = process.wire();
+                let head = head("POST", "/capabilities/lab.say/v1", PACKED.len());
+                wire.send(head.replace("\r\n\r\n", &format!("\r\ncontent-encoding: {encoding}\r\n\r\n")));
+                wire.send(PACKED);
+                let answer = wire.answer();
+                assert_eq!((answer.status, answer.code().as_str()), (400, "invalid_request"), "{encoding}");
+            }
+        }
+    };
+    round();
+    let before = process.resident_kib();
+    (0..4).for_each(|_| round());
+    let after = process.resident_kib();
+    assert!(after < before + 8 * 1024, "{before} KiB before, {after} KiB after");
+}
+
+/// `{"text":"hello"}` in gzip: whoever unpacks it answers, and would unpack a bomb.
+const PACKED: &[u8] = &[
+    0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 2, 3, 0xab, 0x56, 0x2a, 0x49, 0xad, 0x28, 0x51, 0xb2, 0x52, 0xca, 0x48, 0xcd, 0xc9,
+    0xc9, 0x57, 0xaa, 5, 0, 0x3c, 0xaa, 0xdc, 0x89, 0x10, 0, 0, 0,
+];

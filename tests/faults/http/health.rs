@@ -1,10 +1,12 @@
 //! H3, H5: a `health` that breaks, and probes that do not stop.
 
+use std::time::{Duration, Instant};
+
 use hecate_om_tests::{Gate, Process, Wire};
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::lab;
+use crate::{assert_answers, lab};
 
 fn feeling(how: &str) -> Process {
     lab().with("LAB_HEALTH", how).ready()
@@ -39,4 +41,30 @@ fn h5_however_many_probes_come_the_service_is_asked_no_more_often() {
     }
     // One look at boot; ten seconds lie between two.
     assert!(gate.came() <= 2, "{} looks", gate.came());
+}
+
+#[test]
+fn h5_a_storm_of_probes_reaches_the_service_no_more_often_than_its_interval() {
+    const EVERY: Duration = Duration::from_secs(10);
+    let gate = Gate::closed();
+    gate.open();
+    let begun = Instant::now();
+    let process = feeling(&format!("pass:{}", gate.path()));
+    let address = process.health_address();
+    std::thread::scope(|scope| {
+        for number in 0..32 {
+            scope.spawn(move || {
+                let path = ["/health", "/readyz", "/livez", "/startupz"][number % 4];
+                for _ in 0..10 {
+                    let mut wire = Wire::tcp(address);
+                    for _ in 0..50 {
+                        assert_eq!(wire.get(path).status, 200, "{path}");
+                    }
+                }
+            });
+        }
+    });
+    let most = 1 + begun.elapsed().as_secs() / EVERY.as_secs();
+    assert!(gate.came() as u64 <= most, "{} looks, {most} were due", gate.came());
+    assert_answers(&process);
 }

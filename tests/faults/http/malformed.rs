@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use hecate_om::testing::TestService;
 use hecate_om_tests::wire::head;
-use hecate_om_tests::{Lab, Wire};
+use hecate_om_tests::{Lab, Seed, Wire};
 
-use crate::assert_both_answer;
+use crate::{assert_answers, assert_both_answer, assert_ends_well, lab};
 
 /// A connection to each listener of a service.
 fn both(lab: &TestService<Lab>) -> [Wire; 2] {
@@ -121,4 +121,36 @@ fn h2_a_thousand_pipelined_requests_are_answered_in_order() {
             }
         });
     });
+}
+
+#[test]
+fn h2_random_bytes_end_no_service_and_cost_no_memory() {
+    let mut process = lab().ready();
+    let mut seed = Seed::new();
+    let mut round = || {
+        for number in 0..300 {
+            let mut wire = if number % 2 == 0 { process.wire() } else { Wire::tcp(process.health_address()) };
+            let mut bytes = head(["GET", "POST", "HEAD"][seed.below(3)], "/capabilities/lab.say/v1", 4).into_bytes();
+            bytes.extend_from_slice(b"{}\r\n");
+            for _ in 0..=seed.below(5) {
+                let at = seed.below(bytes.len());
+                match seed.below(3) {
+                    0 => bytes[at] = seed.next().to_le_bytes()[0],
+                    1 => drop(bytes.remove(at)),
+                    _ => bytes.extend((0..seed.below(300)).map(|_| seed.next().to_le_bytes()[0]).collect::<Vec<_>>()),
+                }
+            }
+            let _ = wire.try_send(&bytes);
+            wire.close_half();
+            wire.closed();
+        }
+    };
+    round();
+    let before = process.resident_kib();
+    (0..3).for_each(|_| round());
+    let after = process.resident_kib();
+    assert!(after < before + 8 * 1024, "{before} KiB before, {after} KiB after");
+    assert_answers(&process);
+    assert!(process.log().iter().all(|line| line["level"] != "ERROR"), "nothing panicked: {}", process.stdout());
+    assert_ends_well(&mut process);
 }

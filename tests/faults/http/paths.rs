@@ -50,13 +50,24 @@ fn h6_only_the_paths_that_are_served_are_served() {
         ("/health/", 404),
         ("/health/../livez", 404),
         ("/%2e%2e/health", 404),
+        ("/health/../debug", 404),
+        ("/health/%2e%2e/debug", 404),
+        ("/health%2f..%2fdebug", 404),
+        ("/health%00", 404),
+        ("/health;x=1", 404),
         ("/%68ealth", 404),
+        ("/HEALTH", 404),
+        ("/./health", 404),
         ("/debug", 404),
+        ("/debug/calls", 404),
+        ("/livez?x=1#y", 200),
         ("/", 404),
         (long.as_str(), 404),
     ] {
         assert_eq!(wire.get(path).status, status, "{}", &path[..path.len().min(40)]);
     }
+    // What no URI may hold.
+    assert_eq!(Wire::tcp(lab.health_address()).get("/livez?\u{7f}").status, 400);
     // As a proxy would ask.
     wire.send("GET http://elsewhere/livez HTTP/1.1\r\nhost: elsewhere\r\n\r\n");
     assert_eq!(wire.answer().status, 200);

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use hecate_om_tests::wire::head;
-use hecate_om_tests::{Lab, Wire, allow_many_files, block_on, eventually};
+use hecate_om_tests::{Lab, Latencies, Wire, allow_many_files, block_on, eventually};
 
-use crate::{assert_alive, assert_both_answer};
+use crate::{assert_alive, assert_answers, assert_both_answer, lab};
 
 /// When a client that sends no head is cut: after five seconds, give or take a busy machine.
 const CUT: std::ops::Range<Duration> = Duration::from_millis(4500)..Duration::from_secs(9);
@@ -95,4 +95,43 @@ fn h1_clients_that_do_not_read_cannot_lock_others_out_of_health() {
     }
     drop(deaf);
     assert_eq!(block_on(lab.stop()), 0);
+}
+
+#[test]
+fn h1_five_hundred_slow_clients_are_cut_and_nobody_waits() {
+    const CLIENTS: usize = 500;
+    allow_many_files();
+    let process = lab().ready();
+    assert_answers(&process);
+    let (health, idle) = (process.health_address(), process.open_files());
+    let half = "GET /livez HTTP/1.1\r\nhost: x\r\nx-half: ";
+    let begun = Instant::now();
+    let mut clients: Vec<_> = (0..CLIENTS)
+        .map(|number| {
+            let mut wire = if number % 2 == 0 { Wire::tcp(health) } else { Wire::unix(process.socket()) };
+            if number % 3 == 0 {
+                wire.send(half);
+            }
+            (number % 3 == 1, wire)
+        })
+        .collect();
+    std::thread::scope(|scope| {
+        let latencies = scope.spawn(move || Latencies::of_livez(health, 500));
+        // A third dribbles, a third is silent, and a third has sent half a head.
+        let mut bytes = half.bytes().chain(std::iter::repeat(b'x'));
+        while !clients.is_empty() {
+            assert!(begun.elapsed() < CUT.end, "{} clients are not cut", clients.len());
+            let byte = bytes.next().unwrap_or_default();
+            for (_, wire) in clients.iter_mut().filter(|(dribbles, _)| *dribbles) {
+                let _ = wire.try_send([byte]);
+            }
+            for _ in 0..10 {
+                clients.retain_mut(|(_, wire)| !wire.is_closed());
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        }
+        latencies.join().unwrap().assert_p99_below(Duration::from_millis(50));
+    });
+    eventually("the files to be closed", || (process.open_files() <= idle).then_some(()));
+    assert_answers(&process);
 }
