@@ -5,3 +5,4 @@ mod gone;
 mod malformed;
 mod panics;
 mod size;
+mod strangers;
