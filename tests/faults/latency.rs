@@ -3,18 +3,18 @@
 use std::time::Duration;
 
 use hecate_om_tests::wire::head;
-use hecate_om_tests::{Crowd, Gate, Latencies, Launch, Wire, allow_many_files};
+use hecate_om_tests::{Crowd, Gate, Latencies, Launch, ManyFiles, Wire};
 
 /// Each capability has so many places.
 const PLACES: usize = 1024;
 
 #[test]
 fn h_livez_p99_is_below_50_ms_with_ten_thousand_calls_in_flight_slow_clients_and_blocked_workers() {
-    let files = allow_many_files();
+    let files = ManyFiles::wait();
     // The service takes half of its files for calls; this process has the other ends, and the slow clients.
-    let calls = (files / 2).min(files.saturating_sub(600)).min(10_000);
+    let calls = (files.limit / 2).min(files.limit.saturating_sub(600)).min(10_000);
     if calls < 10_000 {
-        println!("scaled down from 10000 to {calls} calls: a process may have {files} files");
+        println!("scaled down from 10000 to {calls} calls: a process may have {} files", files.limit);
     }
     let process = Launch::of(env!("CARGO_BIN_EXE_hecate-crowd")).ready();
     let (crowd, gate) = (Crowd::closed(), Gate::closed());

@@ -9,6 +9,7 @@ pub mod process;
 mod seed;
 pub mod wire;
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 pub use crowd::Crowd;
@@ -49,6 +50,23 @@ pub fn allow_many_files() -> usize {
     }
     let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
     usize::try_from(getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)).unwrap_or(usize::MAX)
+}
+
+/// How many files this process may open, and nobody else in it who needs thousands.
+///
+/// Tests run side by side in one process; two that take half of its files each would starve.
+pub struct ManyFiles {
+    pub limit: usize,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl ManyFiles {
+    /// Waits for its turn.
+    pub fn wait() -> Self {
+        static TURN: Mutex<()> = Mutex::new(());
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        Self { limit: allow_many_files(), _turn: turn }
+    }
 }
 
 /// Runs a test that is asynchronous.

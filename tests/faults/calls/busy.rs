@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use hecate_om_tests::{Crowd, Gate, Lab, Launch, Wire, allow_many_files, block_on, eventually};
+use hecate_om_tests::{Crowd, Gate, Lab, Launch, ManyFiles, Wire, block_on, eventually};
 use rustix::process::Signal;
 use serde_json::json;
 
@@ -75,7 +75,7 @@ fn c2_a_handler_that_waits_for_ever_times_out_and_frees_its_place() {
 #[test]
 fn c4_the_call_after_the_last_place_is_overloaded_and_others_are_not() {
     const PLACES: usize = 1024;
-    allow_many_files();
+    let _files = ManyFiles::wait();
     let lab = Lab::open();
     let gate = Gate::closed();
     let mut running: Vec<_> = (0..PLACES).map(|_| Wire::unix(lab.socket())).collect();
@@ -123,10 +123,10 @@ fn c3_a_handler_that_keeps_its_thread_busy_does_not_hold_up_other_calls() {
 fn c4_ten_thousand_callers_of_one_capability_are_answered_or_refused_and_memory_stays_bounded() {
     const PLACES: usize = 1024;
     const ROUNDS: usize = 5;
-    let files = allow_many_files();
-    let callers = (files / 2).min(files.saturating_sub(100)).min(10_000);
+    let files = ManyFiles::wait();
+    let callers = (files.limit / 2).min(files.limit.saturating_sub(100)).min(10_000);
     if callers < 10_000 {
-        println!("scaled down from 10000 to {callers} callers: a process may have {files} files");
+        println!("scaled down from 10000 to {callers} callers: a process may have {} files", files.limit);
     }
     let process = Launch::of(env!("CARGO_BIN_EXE_hecate-crowd")).ready();
     let before = process.resident_kib();

@@ -105,7 +105,7 @@ fn c9_a_request_that_is_broken_in_any_way_is_taken_or_refused_and_nothing_else()
         for _ in 0..=seed.below(4) {
             let at = seed.below(body.len());
             match seed.below(4) {
-                0 => body[at] = seed.next().to_le_bytes()[0],
+                0 => body[at] = seed.number().to_le_bytes()[0],
                 1 => body.truncate(at + 1),
                 2 => drop(body.remove(at)),
                 _ => {

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hecate_om_tests::wire::head;
-use hecate_om_tests::{Gate, allow_many_files};
+use hecate_om_tests::{Gate, ManyFiles};
 use rustix::process::Signal;
 use serde_json::json;
 
@@ -119,7 +119,7 @@ fn d1_a_large_reply_to_a_slow_reader_is_complete() {
 #[test]
 fn d1_a_thousand_calls_in_flight_all_get_their_replies_whatever_else_is_on_the_sockets() {
     const CALLS: usize = 1000;
-    allow_many_files();
+    let _files = ManyFiles::wait();
     let mut process = lab().ready();
     let gate = Gate::closed();
     let mut wires: Vec<_> = (0..CALLS).map(|_| process.wire()).collect();

@@ -135,9 +135,9 @@ fn h2_random_bytes_end_no_service_and_cost_no_memory() {
             for _ in 0..=seed.below(5) {
                 let at = seed.below(bytes.len());
                 match seed.below(3) {
-                    0 => bytes[at] = seed.next().to_le_bytes()[0],
+                    0 => bytes[at] = seed.number().to_le_bytes()[0],
                     1 => drop(bytes.remove(at)),
-                    _ => bytes.extend((0..seed.below(300)).map(|_| seed.next().to_le_bytes()[0]).collect::<Vec<_>>()),
+                    _ => bytes.extend((0..seed.below(300)).map(|_| seed.number().to_le_bytes()[0]).collect::<Vec<_>>()),
                 }
             }
             let _ = wire.try_send(&bytes);
