@@ -79,14 +79,16 @@ fn d1_every_call_that_a_handler_saw_is_answered_however_the_signal_falls() {
         let gate = Gate::closed();
         gate.open();
         let answered = AtomicUsize::new(0);
+        // Before any of them calls: the service may end before the last thread runs.
+        let wires: Vec<_> = (0..16).map(|_| process.wire()).collect();
+        let (gate_at, count) = (&gate, &answered);
         std::thread::scope(|scope| {
-            for _ in 0..16 {
-                scope.spawn(|| {
-                    let mut wire = process.wire();
+            for mut wire in wires {
+                scope.spawn(move || {
                     loop {
-                        let _ = wire.try_send(request(&gate));
+                        let _ = wire.try_send(request(gate_at));
                         match wire.try_answer() {
-                            Some(answer) if answer.status == 200 => answered.fetch_add(1, Ordering::SeqCst),
+                            Some(answer) if answer.status == 200 => count.fetch_add(1, Ordering::SeqCst),
                             Some(answer) => break assert_eq!(answer.code(), "draining"),
                             // Closed between two calls: this one never got anywhere.
                             None => break,
