@@ -8,7 +8,7 @@ use hecate_om_tests::{Wire, eventually};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::{assert_ends_well, lab};
+use crate::{assert_answers, assert_ends_well, lab};
 
 #[test]
 fn d5_a_service_goes_on_when_nobody_reads_what_it_prints() {
@@ -95,4 +95,16 @@ fn d5_a_service_ends_though_whoever_reads_its_log_stalls() {
             assert!(text.ends_with('\n') && text.contains(r#""message":"stopped""#), "the end is in the log");
         }
     }
+}
+
+#[test]
+fn d5_a_service_without_standard_output_runs() {
+    let mut process = lab().after("exec 1>&- 2>&-").start();
+    eventually("readiness", || {
+        (process.health_file().exists() && process.probe("/readyz").status == 200).then_some(())
+    });
+    assert_eq!(process.wire().call("lab.fall", r#"{"how":"late"}"#).status, 500);
+    assert_answers(&process);
+    // No socket took the place of standard output: nothing was written to a caller.
+    assert_ends_well(&mut process);
 }
