@@ -215,8 +215,10 @@ fn f3_a_lock_that_is_no_file_is_refused_and_nobody_hangs_on_it() {
 /// Starts a service that may have so many threads, itself among them; returns what it says.
 fn refused_with_threads(most: u32) -> String {
     let launch = lab();
-    chown(launch.folder(), Some(NOBODY), Some(NOBODY)).unwrap();
-    let stranger = launch.clone().through(&["setpriv", &format!("--reuid={NOBODY}"), "--clear-groups"]);
+    // A user for each limit: the threads of all its processes count.
+    let user = 61_000 + most;
+    chown(launch.folder(), Some(user), None).unwrap();
+    let stranger = launch.clone().through(&["setpriv", &format!("--reuid={user}"), "--clear-groups"]);
     let stderr = refused(stranger.through(&["prlimit", &format!("--nproc={most}")]), 71);
     assert!(launch.journal().is_empty(), "it came no further");
     stderr
