@@ -113,3 +113,17 @@ fn h4_a_port_that_is_not_ours_to_take_ends_it_with_77() {
     let stderr = refused(launch, 77);
     assert!(stderr.contains("0.0.0.0:80") && stderr.contains("HECATE_HEALTH_ADDR"), "{stderr}");
 }
+
+#[test]
+#[ignore = "needs root: a network of its own, without IPv6"]
+fn h4_without_ipv6_it_warns_and_runs() {
+    let network = r#"ip link set lo up && ip address delete ::1/128 dev lo && exec "$@""#;
+    let launch = lab().without("HECATE_HEALTH_ADDR");
+    let mut process = launch.through(&["unshare", "--net", "/bin/sh", "-c", network, "sh"]).start();
+    // In a network of its own the port is free.
+    assert_eq!(process.wait_for_log("ready")["health"], "http://127.0.0.1:8470/health");
+    let log = process.log();
+    let warned = log.iter().find(|line| line["level"] == "WARN").unwrap_or_else(|| panic!("{log:?}"));
+    assert!(warned["message"].as_str().unwrap().contains("no IPv6 loopback"), "{warned}");
+    assert_ends_well(&mut process);
+}
