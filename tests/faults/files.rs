@@ -216,10 +216,8 @@ fn f3_a_lock_that_is_no_file_is_refused_and_nobody_hangs_on_it() {
 fn refused_with_threads(most: u32) -> String {
     let launch = lab();
     // A user for each limit: the threads of all its processes count.
-    let user = 61_000 + most;
-    chown(launch.folder(), Some(user), None).unwrap();
-    let stranger = launch.clone().through(&["setpriv", &format!("--reuid={user}"), "--clear-groups"]);
-    let stderr = refused(stranger.through(&["prlimit", &format!("--nproc={most}")]), 71);
+    let launch = launch.by_user(61_000 + most);
+    let stderr = refused(launch.clone().through(&["prlimit", &format!("--nproc={most}")]), 71);
     assert!(launch.journal().is_empty(), "it came no further");
     stderr
 }

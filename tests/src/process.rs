@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::net::SocketAddr;
+use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -75,6 +76,16 @@ impl Launch {
     pub fn through(mut self, words: &[&str]) -> Self {
         self.through.extend(words.iter().map(|word| (*word).to_owned()));
         self
+    }
+
+    /// By another user, who gets the folder and a copy of the program: only root can do that.
+    #[must_use]
+    pub fn by_user(mut self, user: u32) -> Self {
+        let copy = self.folder().join("program");
+        std::fs::copy(&self.program, &copy).unwrap();
+        chown(self.folder(), Some(user), None).unwrap();
+        self.program = copy.to_str().unwrap().to_owned();
+        self.through(&["setpriv", &format!("--reuid={user}"), "--clear-groups"])
     }
 
     /// Where a service of another name than its program's is.

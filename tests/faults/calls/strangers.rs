@@ -14,7 +14,7 @@ fn c8_another_user_is_refused_though_it_reaches_the_socket() {
         fs::set_permissions(folder, Permissions::from_mode(0o755)).unwrap();
     }
     fs::set_permissions(process.socket(), Permissions::from_mode(0o666)).unwrap();
-    let stranger = process.launch.clone().through(&["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]);
+    let stranger = process.launch.clone().by_user(65534);
     let (code, stdout, stderr) = stranger.run(&["call", "lab.nothing"]);
     assert_eq!((code, stdout.as_str()), (1, ""), "{stderr}");
     assert!(stderr.contains("unauthorized") && stderr.contains("user 65534"), "{stderr}");

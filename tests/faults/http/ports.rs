@@ -100,16 +100,7 @@ fn h4_port_zero_is_any_port_and_the_real_one_is_told() {
 #[test]
 #[ignore = "needs root: a network and a user of its own, so that a port can be privileged"]
 fn h4_a_port_that_is_not_ours_to_take_ends_it_with_77() {
-    let mine = lab();
-    std::os::unix::fs::chown(mine.folder(), Some(65534), Some(65534)).unwrap();
-    let launch = mine.with("HECATE_HEALTH_ADDR", "0.0.0.0:80").through(&[
-        "unshare",
-        "--net",
-        "setpriv",
-        "--reuid=65534",
-        "--regid=65534",
-        "--clear-groups",
-    ]);
+    let launch = lab().with("HECATE_HEALTH_ADDR", "0.0.0.0:80").through(&["unshare", "--net"]).by_user(65534);
     let stderr = refused(launch, 77);
     assert!(stderr.contains("0.0.0.0:80") && stderr.contains("HECATE_HEALTH_ADDR"), "{stderr}");
 }
