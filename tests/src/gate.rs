@@ -98,3 +98,12 @@ pub fn block(path: impl AsRef<Path>) {
     let mut stream = UnixStream::connect(path).unwrap();
     let _ = stream.read(&mut [0]);
 }
+
+/// Waits at a gate in the worst way: its thread is busy.
+pub fn spin(path: impl AsRef<Path>) {
+    let mut stream = UnixStream::connect(path).unwrap();
+    stream.set_nonblocking(true).unwrap();
+    while stream.read(&mut [0]).is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock) {
+        std::hint::spin_loop();
+    }
+}

@@ -221,6 +221,13 @@ impl Lab {
         Ok(())
     }
 
+    /// Waits at a gate, and keeps its thread busy meanwhile.
+    #[capability(version = 1, timeout = "60s")]
+    pub async fn spin(&self, request: At) -> Result<()> {
+        gate::spin(request.gate);
+        Ok(())
+    }
+
     /// Waits at a gate for longer than it may.
     #[capability(version = 1, timeout = "200ms")]
     pub async fn hurry(&self, request: At) -> Result<()> {
@@ -271,6 +278,12 @@ impl Lab {
     #[capability(version = 1)]
     pub async fn fail(&self) -> Result<()> {
         Err(CapabilityError::internal(INSIDE))
+    }
+
+    /// Fails inside, for the reason that its caller gives.
+    #[capability(version = 1)]
+    pub async fn fail_for(&self, request: Text) -> Result<()> {
+        Err(CapabilityError::internal(request.text))
     }
 
     /// Panics.

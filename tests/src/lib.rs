@@ -1,16 +1,23 @@
 //! The kit that the tests of this package share: a service with every bad habit, gates that hold its
 //! handlers, processes that run it, and sockets that hide nothing.
 
+pub mod crowd;
 pub mod gate;
+mod gauge;
 pub mod lab;
 pub mod process;
+mod seed;
 pub mod wire;
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+pub use crowd::Crowd;
 pub use gate::Gate;
+pub use gauge::Latencies;
 pub use lab::Lab;
 pub use process::{Launch, Process};
+pub use seed::Seed;
 pub use wire::{Answer, Wire};
 
 /// How long a test waits for what must come. Far longer than it takes: only a failure waits it out.
@@ -31,11 +38,35 @@ pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Lets this process, and those it starts, open as many files as the system allows.
-pub fn allow_many_files() {
+/// Lets this process, and those it starts, open as many files as the system allows; returns how many.
+pub fn allow_many_files() -> usize {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    const ENOUGH: u64 = 65_536;
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    // Only root may have more than that.
+    let more = Rlimit { current: Some(ENOUGH), maximum: Some(ENOUGH) };
+    if maximum.is_some_and(|maximum| maximum < ENOUGH) && setrlimit(Resource::Nofile, more).is_ok() {
+        return usize::try_from(ENOUGH).unwrap();
+    }
     let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    usize::try_from(getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)).unwrap_or(usize::MAX)
+}
+
+/// How many files this process may open, and nobody else in it who needs thousands.
+///
+/// Tests run side by side in one process; two that take half of its files each would starve.
+pub struct ManyFiles {
+    pub limit: usize,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl ManyFiles {
+    /// Waits for its turn.
+    pub fn wait() -> Self {
+        static TURN: Mutex<()> = Mutex::new(());
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        Self { limit: allow_many_files(), _turn: turn }
+    }
 }
 
 /// Runs a test that is asynchronous.

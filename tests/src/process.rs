@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::net::SocketAddr;
+use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -22,7 +23,8 @@ pub struct Launch {
     folder: Arc<TempDir>,
     variables: BTreeMap<String, String>,
     arguments: Vec<String>,
-    files: Option<u32>,
+    /// A program that becomes the service, with its words.
+    through: Vec<String>,
 }
 
 impl Launch {
@@ -34,7 +36,7 @@ impl Launch {
         variables.insert("HECATE_RUNTIME_DIR".to_owned(), folder.path().join("run").to_str().unwrap().to_owned());
         variables.insert("HECATE_HEALTH_ADDR".to_owned(), "127.0.0.1:0".to_owned());
         variables.insert("LAB_JOURNAL".to_owned(), folder.path().join("journal").to_str().unwrap().to_owned());
-        Self { program: program.to_owned(), service, folder, variables, arguments: Vec::new(), files: None }
+        Self { program: program.to_owned(), service, folder, variables, arguments: Vec::new(), through: Vec::new() }
     }
 
     /// With a variable; all that the test itself has are gone.
@@ -59,9 +61,31 @@ impl Launch {
 
     /// With no more than that many open files.
     #[must_use]
-    pub fn files(mut self, most: u32) -> Self {
-        self.files = Some(most);
+    pub fn files(self, most: u32) -> Self {
+        self.after(&format!("ulimit -n {most}"))
+    }
+
+    /// By a shell that does this first, and then becomes the service.
+    #[must_use]
+    pub fn after(self, preparation: &str) -> Self {
+        self.through(&["/bin/sh", "-c", &format!(r#"{preparation} && exec "$@""#), "sh"])
+    }
+
+    /// By a program that does its part and becomes the service.
+    #[must_use]
+    pub fn through(mut self, words: &[&str]) -> Self {
+        self.through.extend(words.iter().map(|word| (*word).to_owned()));
         self
+    }
+
+    /// By another user, who gets the folder and a copy of the program: only root can do that.
+    #[must_use]
+    pub fn by_user(mut self, user: u32) -> Self {
+        let copy = self.folder().join("program");
+        std::fs::copy(&self.program, &copy).unwrap();
+        chown(self.folder(), Some(user), None).unwrap();
+        self.program = copy.to_str().unwrap().to_owned();
+        self.through(&["setpriv", &format!("--reuid={user}"), "--clear-groups"])
     }
 
     /// Where a service of another name than its program's is.
@@ -94,15 +118,10 @@ impl Launch {
 
     /// Starts it with standard output and standard error elsewhere than in the test.
     pub fn start_writing_to(self, stdout: Stdio, stderr: Stdio) -> Process {
-        let mut command = match self.files {
-            None => Command::new(&self.program),
-            Some(most) => {
-                let mut shell = Command::new("/bin/sh");
-                shell.args(["-c", r#"ulimit -n "$0" && exec "$@""#, &most.to_string(), &self.program]);
-                shell
-            }
-        };
-        command.env_clear().envs(&self.variables).args(&self.arguments);
+        let words: Vec<&String> = self.through.iter().chain([&self.program]).chain(&self.arguments).collect();
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]);
+        command.env_clear().envs(&self.variables);
         let mut child = command.stdin(Stdio::null()).stdout(stdout).stderr(stderr).spawn().unwrap();
         let stdout = Output::of(child.stdout.take());
         let stderr = Output::of(child.stderr.take());

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
-use hecate_om_tests::{Answer, Gate, Launch, Process, Wire, block_on, eventually};
+use hecate_om_tests::{Gate, Launch, Process, Wire, eventually};
 use rustix::process::Signal;
 use serde_json::json;
 
@@ -55,37 +55,6 @@ fn a_service_that_is_down_is_not_ready_and_is_alive() {
 }
 
 #[test]
-fn a_health_that_panics_or_hangs_is_a_check_that_failed() {
-    let gate = Gate::closed();
-    let blocking = format!("block:{}", gate.path());
-    for (how, code) in [("panic", "panic"), ("hang", "timeout"), (&blocking, "timeout")] {
-        let mut process = feeling(how);
-        let report = process.probe("/health").json();
-        assert_eq!((&report["status"], &report["checks"][0]["code"]), (&json!("down"), &json!(code)), "{report}");
-        assert!(!report["reason"].as_str().unwrap().is_empty(), "{report}");
-        assert_eq!(process.probe("/readyz").status, 503, "{how}");
-        assert_eq!(process.wire().call("lab.say", r#"{"text":"a"}"#).status, 200, "{how}: calls are answered");
-        let log = process.wait_for_log("health changed");
-        assert_eq!((&log["level"], &log["status"]), (&json!("WARN"), &json!("down")));
-        process.signal(Signal::TERM);
-        assert_eq!(process.exit_code(), 0, "{how}");
-    }
-}
-
-#[test]
-fn however_many_probes_come_the_service_is_asked_once() {
-    let gate = Gate::closed();
-    gate.open();
-    let process = feeling(&format!("pass:{}", gate.path()));
-    let mut wire = Wire::tcp(process.health_address());
-    for _ in 0..2000 {
-        assert_eq!(wire.get("/health").status, 200);
-    }
-    // One look at boot; ten seconds lie between two.
-    assert!(gate.came() <= 2, "{} looks", gate.came());
-}
-
-#[test]
 fn while_it_starts_a_service_is_alive_and_not_ready_and_takes_no_calls() {
     let gate = Gate::closed();
     let mut process = lab().with("LAB_START", format!("slow:{}", gate.path())).start();
@@ -111,66 +80,6 @@ fn while_it_starts_a_service_is_alive_and_not_ready_and_takes_no_calls() {
 }
 
 #[test]
-fn every_answer_has_a_length_and_is_not_to_be_kept() {
-    let lab = hecate_om_tests::Lab::open();
-    let mut wire = Wire::tcp(lab.health_address());
-    let kept_out = |answer: &Answer| {
-        assert_eq!(answer.header("cache-control"), Some("no-store"), "{answer:?}");
-        assert_eq!(answer.header("content-type"), Some("application/json"), "{answer:?}");
-    };
-    for path in ["/health", "/livez", "/readyz", "/startupz", "/info", "/manifest.json", "/nowhere"] {
-        let answer = wire.get(path);
-        assert_eq!(answer.status, if path == "/nowhere" { 404 } else { 200 }, "{path}");
-        kept_out(&answer);
-        assert!(!answer.body.is_empty() && answer.json().is_object());
-        let length = answer.body.len();
-
-        wire.ask("HEAD", path, "");
-        let head = wire.answer_without_body();
-        assert_eq!(head.status, answer.status, "{path}");
-        kept_out(&head);
-        // The age of a check has a digit more or less.
-        let told: usize = head.header("content-length").expect(path).parse().unwrap();
-        assert!(told.abs_diff(length) < 8, "{path}: {told} of {length}");
-
-        if path != "/nowhere" {
-            for method in ["POST", "PUT", "DELETE", "OPTIONS"] {
-                wire.ask(method, path, "");
-                let refused = wire.answer();
-                assert_eq!((refused.status, refused.header("allow")), (405, Some("GET,HEAD")), "{method} {path}");
-                kept_out(&refused);
-            }
-        }
-    }
-    assert_eq!(block_on(lab.stop()), 0);
-}
-
-#[test]
-fn only_the_paths_that_are_served_are_served() {
-    let lab = hecate_om_tests::Lab::open();
-    let mut wire = Wire::tcp(lab.health_address());
-    let long = format!("/{}", "x".repeat(8 * 1024));
-    let junk = format!("/health?{}", "x=%00&".repeat(1000));
-    for (path, status) in [
-        ("/health?verbose", 200),
-        (junk.as_str(), 200),
-        ("//health", 404),
-        ("/health/", 404),
-        ("/health/../livez", 404),
-        ("/%2e%2e/health", 404),
-        ("/%68ealth", 404),
-        ("/debug", 404),
-        ("/", 404),
-        (long.as_str(), 404),
-    ] {
-        assert_eq!(wire.get(path).status, status, "{}", &path[..path.len().min(40)]);
-    }
-    // As a proxy would ask.
-    wire.send("GET http://elsewhere/livez HTTP/1.1\r\nhost: elsewhere\r\n\r\n");
-    assert_eq!(wire.answer().status, 200);
-}
-
-#[test]
 fn info_and_manifest_are_those_of_the_process() {
     let process = feeling("ok");
     let info = process.probe("/info").json();
@@ -192,38 +101,6 @@ fn callers_on_this_box_see_reasons() {
 
 fn has_ipv6() -> bool {
     TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok()
-}
-
-#[test]
-fn when_its_own_port_is_taken_a_service_takes_another_and_tells_which() {
-    // Whoever has it, it is taken.
-    let _holder = TcpListener::bind((Ipv4Addr::LOCALHOST, 8470));
-    let mut process = lab().without("HECATE_HEALTH_ADDR").ready();
-    let address = process.health_address();
-    assert!(address.ip().is_loopback() && address.port() != 8470, "{address}");
-    assert_eq!(process.probe("/livez").status, 200);
-    if has_ipv6() {
-        let v6 = SocketAddr::new(Ipv6Addr::LOCALHOST.into(), address.port());
-        assert_eq!(Wire::tcp(v6).get("/livez").status, 200, "both families");
-    }
-    assert_eq!(process.wait_for_log("ready")["health"], format!("http://{address}/health"));
-    let log = process.log();
-    let warned = log.iter().find(|line| line["level"] == "WARN").unwrap_or_else(|| panic!("{log:?}"));
-    assert!(warned["message"].as_str().unwrap().contains("port 8470 is taken"), "{warned}");
-}
-
-#[test]
-fn an_address_that_was_asked_for_is_had_or_the_service_ends() {
-    let holder = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let taken = holder.local_addr().unwrap().to_string();
-    // 192.0.2.0/24 is for documentation: nobody has it.
-    for address in [taken.as_str(), "192.0.2.1:8470"] {
-        let mut process = lab().with("HECATE_HEALTH_ADDR", address).start();
-        assert_eq!(process.exit_code(), 75, "{address}");
-        let stderr = process.stderr();
-        assert!(stderr.contains(address) && stderr.contains("help: give HECATE_HEALTH_ADDR"), "{stderr}");
-        assert!(!process.socket().exists() && process.launch.journal().is_empty(), "it came no further");
-    }
 }
 
 #[test]
