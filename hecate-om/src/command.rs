@@ -158,7 +158,7 @@ fn run(blueprint: Blueprint) -> u8 {
         }
     };
     let audience = Audience::of_stdout();
-    if let Err(error) = telemetry::install(loaded.config.log.clone(), audience) {
+    if let Err(error) = telemetry::install(blueprint.info, loaded.config.log.clone(), audience) {
         complain(&format!("the system gives no thread for the log: {error}"));
         return exit::OS;
     }

@@ -5,6 +5,8 @@ use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 
 use thiserror::Error;
 
+use super::counts::{HANDLER_PANICS, TASK_PANICS};
+
 /// A panic that was caught.
 #[derive(Debug, Clone, Error)]
 #[error("panicked at {location}: {message}")]
@@ -27,6 +29,7 @@ pub(crate) fn caught<T>(action: impl FnOnce() -> T) -> Result<T, Panic> {
     let result = catch_unwind(AssertUnwindSafe(action));
     CATCHING.set(outer);
     result.map_err(|payload| {
+        HANDLER_PANICS.add(1);
         let message = message_of(&*payload);
         // The hook is not told of one that is passed on; what it saw then is an earlier one.
         let seen = CAUGHT.take().filter(|seen| seen.message == message);
@@ -47,7 +50,10 @@ pub(crate) fn install_hook() {
         std::panic::set_hook(Box::new(move |info| {
             if CATCHING.get() {
                 CAUGHT.set(Some(seen(info)));
-            } else if tracing::event_enabled!(tracing::Level::ERROR) {
+                return;
+            }
+            TASK_PANICS.add(1);
+            if tracing::event_enabled!(tracing::Level::ERROR) {
                 let Panic { message, location } = seen(info);
                 tracing::error!(panic = message, at = location, "task panicked");
                 if cfg!(panic = "abort") {
