@@ -25,7 +25,9 @@ pub(super) enum Verdict {
     /// Written, after a line that tells how many were not.
     WriteAfter(Suppressed),
     /// Not written; `is_first` in its window.
-    Suppress { is_first: bool },
+    Suppress {
+        is_first: bool,
+    },
 }
 
 /// Lines that were not written.

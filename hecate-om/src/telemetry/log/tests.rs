@@ -131,7 +131,15 @@ fn what_would_act_on_a_terminal_is_escaped() {
 #[test]
 fn a_person_sees_where_a_value_ends() {
     let line = said(Audience::Person, || {
-        tracing::info!(plain = "lab.say", path = "/a b", quote = "a\"b\\", empty = "", forged = "x level=ERROR", n = 3, "told");
+        tracing::info!(
+            plain = "lab.say",
+            path = "/a b",
+            quote = "a\"b\\",
+            empty = "",
+            forged = "x level=ERROR",
+            n = 3,
+            "told"
+        );
     });
     let fields = r#"told plain=lab.say path="/a b" quote="a\"b\\" empty="" forged="x level=ERROR" n=3"#;
     assert!(line.ends_with(&format!(" INFO {fields}\n")), "{line}");
