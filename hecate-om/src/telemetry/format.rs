@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::SystemTime;
 
-use tracing::{Level, Metadata};
+use tracing::Level;
 
 use super::Audience;
 use super::record::{Record, Value};
@@ -14,6 +14,9 @@ pub(super) const MAX_LINE: usize = 16 * 1024;
 
 /// What the end of a line takes, with the number of fields that found no room.
 const END: usize = 64;
+
+/// The longest target, in bytes: the path of a module, as a rule.
+const MAX_TARGET: usize = 256;
 
 const DIM: &str = "\x1b[2m";
 const PLAIN: &str = "\x1b[0m";
@@ -31,22 +34,22 @@ pub(super) struct Format {
 
 impl Format {
     /// One line, with its end.
-    pub(super) fn line(&self, about: &Metadata<'_>, mut record: Record, at: SystemTime) -> Vec<u8> {
+    pub(super) fn line(&self, level: Level, target: &str, mut record: Record, at: SystemTime) -> Vec<u8> {
         record.arrange();
         let line = match self.audience {
-            Audience::Person => self.person(*about.level(), &record, at),
-            Audience::Machine => self.machine(about, &record, at),
+            Audience::Person => self.person(level, &record, at),
+            Audience::Machine => self.machine(level, target, &record, at),
         };
         line.into_bytes()
     }
 
-    fn machine(&self, about: &Metadata<'_>, record: &Record, at: SystemTime) -> String {
+    fn machine(&self, level: Level, target: &str, record: &Record, at: SystemTime) -> String {
         let mut line = String::with_capacity(512);
         let _ = write!(line, r#"{{"timestamp":"{}""#, humantime::format_rfc3339_micros(at));
         let fixed = [
-            ("level", about.level().as_str()),
+            ("level", level.as_str()),
             ("message", &record.message),
-            ("target", about.target()),
+            ("target", &target[..target.floor_char_boundary(MAX_TARGET)]),
             ("service", self.service),
             ("version", self.version),
             ("instance", self.instance),

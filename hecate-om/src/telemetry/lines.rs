@@ -39,19 +39,23 @@ struct Waiting {
 /// What is to be written by now, and when to ask again.
 pub(super) type Due = (Vec<Vec<u8>>, Option<Instant>);
 
+/// Lines that were dropped are told so often, at most.
+const TELL: Duration = Duration::from_secs(1);
+
 impl Lines {
-    /// Writes to `out`, and what `due` says: asked when it wanted to be, and on every [`look`](Self::look).
+    /// Writes to `out` what it takes, and what is `due` at a time when so many lines were dropped: asked
+    /// when it wanted to be, on every [`look`](Self::look) and when lines were dropped.
     ///
     /// # Errors
     /// When the system gives no thread.
     pub(super) fn to(
         out: impl Write + Send + 'static,
-        due: impl Fn(Instant) -> Due + Send + 'static,
+        due: impl Fn(Instant, u64) -> Due + Send + 'static,
     ) -> io::Result<Self> {
         let (queue, items) = channel();
         let lines = Self { queue, waiting: Arc::default() };
         let waiting = Arc::clone(&lines.waiting);
-        let mut writer = Writer { out, waiting, due, ask: None };
+        let mut writer = Writer { out, waiting, due, ask: None, told: None };
         std::thread::Builder::new().name("hecate-log".to_owned()).spawn(move || writer.write_all(&items))?;
         Ok(lines)
     }
@@ -88,9 +92,11 @@ struct Writer<W, D> {
     waiting: Arc<Waiting>,
     due: D,
     ask: Option<Instant>,
+    /// When lines that were dropped were told last.
+    told: Option<Instant>,
 }
 
-impl<W: Write, D: Fn(Instant) -> Due> Writer<W, D> {
+impl<W: Write, D: Fn(Instant, u64) -> Due> Writer<W, D> {
     fn write_all(&mut self, items: &Receiver<Item>) {
         loop {
             let item = match self.ask {
@@ -101,12 +107,13 @@ impl<W: Write, D: Fn(Instant) -> Due> Writer<W, D> {
                 Ok(Item::Line(line)) => {
                     self.write(&line);
                     self.waiting.bytes.fetch_sub(line.len(), Ordering::Relaxed);
-                    match self.waiting.dropped.swap(0, Ordering::Relaxed) {
-                        0 => {}
-                        lines => tracing::warn!(lines, "log lines were dropped: nobody read them in time"),
+                    if self.waiting.dropped.load(Ordering::Relaxed) > 0 {
+                        let at = self.told.map_or_else(Instant::now, |told| told + TELL);
+                        self.ask = Some(self.ask.map_or(at, |ask| ask.min(at)));
                     }
                 }
                 Ok(Item::Mark(written)) => {
+                    self.write_due();
                     let _ = written.try_send(());
                 }
                 Ok(Item::Look) => self.ask = Some(Instant::now()),
@@ -115,11 +122,20 @@ impl<W: Write, D: Fn(Instant) -> Due> Writer<W, D> {
             }
             // Not only when it is quiet: lines may come without end.
             if self.ask.is_some_and(|at| at <= Instant::now()) {
-                let (lines, ask) = (self.due)(Instant::now());
-                lines.iter().for_each(|line| self.write(line));
-                self.ask = ask;
+                self.write_due();
             }
         }
+    }
+
+    fn write_due(&mut self) {
+        let now = Instant::now();
+        let dropped = self.waiting.dropped.swap(0, Ordering::Relaxed);
+        if dropped > 0 {
+            self.told = Some(now);
+        }
+        let (lines, ask) = (self.due)(now, dropped);
+        lines.iter().for_each(|line| self.write(line));
+        self.ask = ask;
     }
 
     /// Nobody may read any more; the service goes on.

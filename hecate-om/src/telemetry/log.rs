@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use tracing::span::{Attributes, Id};
-use tracing::{Event, Subscriber};
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
@@ -32,9 +32,11 @@ impl Log {
     pub(super) fn to(out: impl Write + Send + 'static, format: Format) -> io::Result<Self> {
         let limit = Arc::new(Limit::default());
         let (of, form) = (Arc::clone(&limit), format.clone());
-        let lines = Lines::to(out, move |now| {
+        let lines = Lines::to(out, move |now, dropped| {
             let (due, ask) = of.due(now);
-            (due.into_iter().map(|suppressed| notice(&form, suppressed)).collect(), ask)
+            let suppressed = due.into_iter().map(|suppressed| notice(&form, suppressed));
+            let dropped = (dropped > 0).then(|| lost(&form, dropped));
+            (suppressed.chain(dropped).collect(), ask)
         })?;
         Ok(Self { format, limit, lines })
     }
@@ -59,7 +61,15 @@ fn notice(format: &Format, suppressed: Suppressed) -> Vec<u8> {
         record.put("at", Value::Text(bounded(at)));
     }
     counts::lines(*place.level()).add(1);
-    format.line(place, record, SystemTime::now())
+    format.line(*place.level(), place.target(), record, SystemTime::now())
+}
+
+/// A line for those that nobody read in time.
+fn lost(format: &Format, lines: u64) -> Vec<u8> {
+    let mut record = Record::new("log lines were dropped: nobody read them in time");
+    record.put("lines", Value::Unsigned(lines));
+    counts::lines(Level::WARN).add(1);
+    format.line(Level::WARN, module_path!(), record, SystemTime::now())
 }
 
 impl<S: Subscriber + for<'span> LookupSpan<'span>> Layer<S> for Log {
@@ -101,7 +111,7 @@ impl<S: Subscriber + for<'span> LookupSpan<'span>> Layer<S> for Log {
                 record.inherit(outer);
             }
         }
-        if self.lines.take(self.format.line(about, record, SystemTime::now())) {
+        if self.lines.take(self.format.line(*about.level(), about.target(), record, SystemTime::now())) {
             counts::lines(*about.level()).add(1);
         }
     }
