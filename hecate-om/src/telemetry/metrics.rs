@@ -98,34 +98,30 @@ impl<'a> Family<'a> {
     }
 
     fn spread(&mut self, labels: &Labels<'_>, seen: &Spread) -> fmt::Result {
-        let bounds = seen.bounds.iter().copied().chain([f64::INFINITY]);
-        let buckets: Vec<_> = bounds.zip(seen.counts.iter().copied()).collect();
-        let count = seen.counts.iter().sum();
+        let count = seen.buckets.iter().map(|(_, count)| count).sum();
         if labels.is_empty() {
-            return self.0.encode_histogram::<NoLabelSet>(seen.sum, count, &buckets, None);
+            return self.0.encode_histogram::<NoLabelSet>(seen.sum, count, &seen.buckets, None);
         }
-        self.0.encode_family(&labels)?.encode_histogram::<NoLabelSet>(seen.sum, count, &buckets, None)
+        self.0.encode_family(&labels)?.encode_histogram::<NoLabelSet>(seen.sum, count, &seen.buckets, None)
     }
 }
 
 /// How often values of which size were seen.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Spread {
-    /// Upper bounds, ascending.
-    pub(crate) bounds: &'static [f64],
-    /// As many as bounds, each for itself, and one for what is above all of them.
-    pub(crate) counts: Vec<u64>,
+    /// Upper bounds, ascending to infinity, each with the values above the one before.
+    pub(crate) buckets: Vec<(f64, u64)>,
     pub(crate) sum: f64,
 }
 
 impl Spread {
     fn is_empty(&self) -> bool {
-        self.counts.iter().all(|count| *count == 0)
+        self.buckets.iter().all(|(_, count)| *count == 0)
     }
 
     /// Adds what was seen elsewhere, in the same bounds.
     fn add(&mut self, other: &Spread) {
-        self.counts.iter_mut().zip(&other.counts).for_each(|(count, more)| *count += more);
+        self.buckets.iter_mut().zip(&other.buckets).for_each(|((_, count), (_, more))| *count += more);
         self.sum += other.sum;
     }
 }

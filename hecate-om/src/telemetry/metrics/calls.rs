@@ -49,7 +49,7 @@ impl CallCounts {
     /// What its samples take.
     fn size(&self) -> usize {
         let spreads = self.spreads().into_iter().filter(|spread| !spread.is_empty());
-        let samples = 1 + self.outcomes.len() + spreads.map(|spread| spread.counts.len() + 2).sum::<usize>();
+        let samples = 1 + self.outcomes.len() + spreads.map(|spread| spread.buckets.len() + 2).sum::<usize>();
         samples * (SAMPLE + self.capability.len())
     }
 }

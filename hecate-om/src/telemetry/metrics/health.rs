@@ -22,8 +22,8 @@ pub(super) const MAX_LABEL: usize = 128;
 pub(crate) struct CheckFound {
     pub(crate) name: String,
     pub(crate) is_ok: bool,
-    pub(crate) took: Duration,
-    pub(crate) age: Duration,
+    pub(crate) took: Option<Duration>,
+    pub(crate) age: Option<Duration>,
 }
 
 /// The health of a service.
@@ -64,7 +64,7 @@ impl Collector for HealthState {
         for (name, found) in &self.checks.sets {
             up.is(&[("check", name)], u64::from(found.is_ok))?;
         }
-        type Which = fn(&CheckFound) -> Duration;
+        type Which = fn(&CheckFound) -> Option<Duration>;
         let times: [(&str, &str, Which); 2] = [
             ("hecate_check_duration", "How long the check took.", |found| found.took),
             ("hecate_check_age", "How long ago the check ended.", |found| found.age),
@@ -72,7 +72,9 @@ impl Collector for HealthState {
         for (name, help, which) in times {
             let mut family = Family::of(&mut encoder, name, help, Some(&Unit::Seconds), MetricType::Gauge)?;
             for (name, found) in &self.checks.sets {
-                family.is(&[("check", name)], which(found).as_secs_f64())?;
+                if let Some(time) = which(found) {
+                    family.is(&[("check", name)], time.as_secs_f64())?;
+                }
             }
         }
         Ok(())

@@ -9,8 +9,9 @@ use super::*;
 const SECONDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 const BYTES: &[f64] = &[64.0, 256.0, 1024.0, 4096.0, 16384.0, 65536.0, 262144.0, 1048576.0, 4194304.0, 16777216.0];
 
-fn spread(bounds: &'static [f64], of_each: u64) -> Spread {
-    Spread { bounds, counts: vec![of_each; bounds.len() + 1], sum: of_each as f64 * 2.5 }
+fn spread(bounds: &[f64], of_each: u64) -> Spread {
+    let bounds = bounds.iter().copied().chain([f64::INFINITY]);
+    Spread { buckets: bounds.map(|bound| (bound, of_each)).collect(), sum: of_each as f64 * 2.5 }
 }
 
 fn counts(capability: &'static str, version: u16, of_each: u64) -> CallCounts {
@@ -28,7 +29,12 @@ fn counts(capability: &'static str, version: u16, of_each: u64) -> CallCounts {
 }
 
 fn found(name: &str, is_ok: bool, took_ms: u64) -> CheckFound {
-    CheckFound { name: name.to_owned(), is_ok, took: Duration::from_millis(took_ms), age: Duration::from_secs(1) }
+    CheckFound {
+        name: name.to_owned(),
+        is_ok,
+        took: Some(Duration::from_millis(took_ms)),
+        age: Some(Duration::from_secs(1)),
+    }
 }
 
 fn samples<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
@@ -37,9 +43,8 @@ fn samples<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
 
 #[test]
 fn the_text_is_exactly_this() {
-    let small: &'static [f64] = &[0.5, 1.0];
-    let duration = Spread { bounds: small, counts: vec![2, 1, 1], sum: 5.25 };
-    let empty = Spread { bounds: small, counts: vec![0; 3], sum: 0.0 };
+    let duration = Spread { buckets: vec![(0.5, 2), (1.0, 1), (f64::INFINITY, 1)], sum: 5.25 };
+    let empty = spread(BYTES, 0);
     let call = CallCounts {
         capability: "lab.say",
         version: 1,
