@@ -8,6 +8,7 @@ use tokio::runtime::Handle;
 
 use crate::config::Config;
 use crate::health::board::Board;
+use crate::health::monitor::Checks;
 use crate::service::ServiceInfo;
 
 /// What the runtime knows and a service may use.
@@ -15,6 +16,8 @@ pub(crate) struct Surroundings {
     pub(crate) info: &'static ServiceInfo,
     pub(crate) config: Config,
     pub(crate) board: Arc<Board>,
+    /// The checks of the service.
+    pub(crate) checks: Arc<Checks>,
     /// Where the service runs.
     pub(crate) workers: Handle,
 }

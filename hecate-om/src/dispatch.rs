@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::task::Poll;
 
 use serde_json::json;
@@ -60,6 +60,7 @@ pub(crate) struct Dispatch {
     handlers: std::sync::OnceLock<Vec<Bound>>,
     gate: AtomicU8,
     calls: TaskTracker,
+    panics: AtomicU64,
 }
 
 /// A call that was let in: drain waits for it.
@@ -100,6 +101,7 @@ impl Dispatch {
             handlers: std::sync::OnceLock::new(),
             gate: AtomicU8::new(Gate::Starting as u8),
             calls: TaskTracker::new(),
+            panics: AtomicU64::new(0),
         })
     }
 
@@ -125,6 +127,11 @@ impl Dispatch {
     /// How many calls were let in and have not been answered.
     pub(crate) fn in_flight(&self) -> usize {
         self.calls.len()
+    }
+
+    /// How many handlers panicked, ever.
+    pub(crate) fn panics(&self) -> u64 {
+        self.panics.load(Ordering::Relaxed)
     }
 
     /// The capabilities with calls that still run, and how many.
@@ -205,13 +212,20 @@ impl Dispatch {
         match first {
             Ok(Poll::Ready(result)) => return ended(info, id, result),
             Ok(Poll::Pending) => {}
-            Err(panic) => return ended(info, id, Err(panicked(panic))),
+            Err(panic) => {
+                self.panics.fetch_add(1, Ordering::Relaxed);
+                return ended(info, id, Err(panicked(panic)));
+            }
         }
+        let counted = Arc::clone(self);
         let rest = async move {
             let whole = poll_fn(move |context| match panics::caught(|| running.as_mut().poll(context)) {
                 Ok(Poll::Pending) => Poll::Pending,
                 Ok(Poll::Ready(result)) => Poll::Ready(result),
-                Err(panic) => Poll::Ready(Err(panicked(panic))),
+                Err(panic) => {
+                    counted.panics.fetch_add(1, Ordering::Relaxed);
+                    Poll::Ready(Err(panicked(panic)))
+                }
             });
             let result = tokio::time::timeout_at(deadline, whole).await;
             let result = ended(info, id, result.unwrap_or_else(|_| Err(timed_out(info))));
@@ -219,7 +233,10 @@ impl Dispatch {
             result
         };
         // A handler that panics while it is dropped at its deadline ends as an error here.
-        tokio::spawn(rest).await.unwrap_or_else(|error| Err(told(info, id, CapabilityError::internal(error))))
+        tokio::spawn(rest).await.unwrap_or_else(|error| {
+            self.panics.fetch_add(1, Ordering::Relaxed);
+            Err(told(info, id, CapabilityError::internal(error)))
+        })
     }
 
     fn begin(

@@ -1,10 +1,18 @@
 //! How a service says that it is well, what is remembered of that, and who is told.
 
 pub(crate) mod board;
+pub(crate) mod check;
 pub(crate) mod endpoint;
+#[cfg(test)]
+mod fixtures;
 pub(crate) mod monitor;
+pub(crate) mod pulse;
+mod report;
+mod routes;
 
 use std::borrow::Cow;
+
+pub use self::check::CheckError;
 
 /// What it means for a service when one of its checks fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,14 +57,6 @@ impl Health {
     /// [`Health::Down`] with a reason.
     pub fn down(reason: impl Into<Cow<'static, str>>) -> Self {
         Health::Down(reason.into())
-    }
-
-    pub(crate) fn word(&self) -> &'static str {
-        match self {
-            Health::Ok => "ok",
-            Health::Degraded(_) => "degraded",
-            Health::Down(_) => "down",
-        }
     }
 
     pub(crate) fn reason(&self) -> Option<&str> {

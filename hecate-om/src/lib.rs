@@ -47,6 +47,7 @@ mod listener;
 mod local;
 pub mod manifest;
 mod nearest;
+mod random;
 pub mod registry;
 mod service;
 mod telemetry;
@@ -60,7 +61,7 @@ pub use capability::{
 };
 pub use client::CallError;
 pub use context::Context;
-pub use health::{Health, Impact};
+pub use health::{CheckError, Health, Impact};
 pub use service::{IdentitySpec, Service, ServiceInfo, StartError};
 
 /// Makes a service of an inherent `impl` block; the documentation of this crate shows one.

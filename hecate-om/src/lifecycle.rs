@@ -12,10 +12,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use thiserror::Error;
-use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinHandle};
-use tokio::time::MissedTickBehavior;
 
 use crate::config::Config;
 use crate::context::Surroundings;
@@ -23,16 +22,14 @@ use crate::dispatch::Dispatch;
 use crate::exit;
 use crate::folder::{FolderError, ServiceFolder};
 use crate::health::board::{Board, Phase};
-use crate::health::endpoint::{self, HealthError, Place};
-use crate::health::monitor::Monitor;
+use crate::health::endpoint::{self, HealthError, Place, Told};
+use crate::health::monitor::Checks;
+use crate::health::pulse::Pulse;
 use crate::local::LocalApi;
 use crate::registry::{self, Duplicate};
 use crate::service::{Blueprint, StartError, Started};
 
 pub(crate) use banner::{announce, program};
-
-/// The longest that a handler which blocks its thread keeps others waiting while threads are idle.
-const PULSE: Duration = Duration::from_millis(50);
 
 /// How long a `start` that is given up may take to let go of what it holds: a signal during boot ends
 /// the process within two seconds.
@@ -114,37 +111,19 @@ pub(crate) fn run(
     let control = Builder::new_current_thread().enable_all().build().map_err(BootError::Runtime)?;
     // Two at least: on one, a handler that blocks its thread would stop all others.
     let threads = std::thread::available_parallelism().map_or(2, |threads| threads.get().max(2));
-    let workers = Builder::new_multi_thread().worker_threads(threads).enable_all().thread_name("hecate-worker").build();
-    let workers = workers.map_err(BootError::Runtime)?;
+    let mut workers = Builder::new_multi_thread();
+    let pulse = Pulse::of(workers.worker_threads(threads).enable_all().thread_name("hecate-worker"));
+    let workers = workers.build().map_err(BootError::Runtime)?;
     let code = control.block_on(async {
         // Before all else: a signal during boot must end it.
         let stops = stops().map_err(BootError::Runtime)?;
-        tokio::spawn(keep_watched(workers.handle().clone()));
-        let service = Boot { blueprint, config, workers: &workers, stops, begun };
+        tokio::spawn(Arc::clone(&pulse).watch(workers.handle().clone()));
+        let service = Boot { blueprint, config, workers: &workers, pulse, stops, begun };
         service.run(ready).await
     });
     // A handler that blocks its thread must not keep the process.
     workers.shutdown_background();
     code
-}
-
-/// Sees to it that somebody watches the sockets and timers of the workers while a handler blocks.
-///
-/// A worker that is woken by a socket keeps the watch until it parks again (tokio#4730). When a handler
-/// holds it and the others sleep, nobody would see the next call, nor the deadline of another.
-async fn keep_watched(workers: Handle) {
-    let metrics = workers.metrics();
-    let count = metrics.num_workers();
-    let mut pulse = tokio::time::interval(PULSE);
-    pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        pulse.tick().await;
-        let asleep = (0..count).filter(|worker| metrics.worker_park_unpark_count(*worker) % 2 == 1).count();
-        if (1..count).contains(&asleep) {
-            // Whoever wakes for this takes the watch when it parks.
-            workers.spawn(async {});
-        }
-    }
 }
 
 /// SIGTERM and SIGINT, as long as the runtime of the caller lives.
@@ -173,6 +152,7 @@ struct Boot<'a> {
     blueprint: Blueprint,
     config: &'a Config,
     workers: &'a Runtime,
+    pulse: Arc<Pulse>,
     stops: mpsc::Receiver<Stop>,
     begun: Instant,
 }
@@ -184,6 +164,7 @@ struct Running<'a> {
     folder: ServiceFolder,
     dispatch: Arc<Dispatch>,
     board: Arc<Board>,
+    checks: Arc<Checks>,
     api: Arc<LocalApi>,
     api_task: JoinHandle<()>,
     health_task: JoinHandle<()>,
@@ -200,12 +181,16 @@ impl<'a> Boot<'a> {
         let folder = ServiceFolder::claim(&self.config.runtime_dir, info.name)?;
         let dispatch = Dispatch::new(info);
         let board = Board::new(info, Arc::clone(&dispatch));
+        let checks = Checks::new(Arc::clone(&board), self.workers.handle().clone());
+        let counted = Arc::clone(&dispatch);
+        self.pulse.report_to(Arc::clone(&board), move || counted.panics());
 
         let health = endpoint::bind(&self.config.health).await?;
         health.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         let place = health.place.clone();
         folder.publish(&folder.paths.health_address(), &place.to_string())?;
-        let health_task = tokio::spawn(health.serve(Arc::clone(&board)));
+        let (pulse, degraded_status) = (Arc::clone(&self.pulse), self.config.degraded_status);
+        let health_task = tokio::spawn(health.serve(Told { board: Arc::clone(&board), pulse, degraded_status }));
 
         let listener = {
             let _workers = self.workers.enter();
@@ -214,10 +199,12 @@ impl<'a> Boot<'a> {
         let api = LocalApi::new(self.blueprint, Arc::clone(&dispatch));
         let api_task = self.workers.spawn(Arc::clone(&api).serve(listener));
 
+        board.boot_step("start");
         let mut starting = self.workers.spawn((self.blueprint.start)(Arc::new(Surroundings {
             info,
             config: self.config.clone(),
             board: Arc::clone(&board),
+            checks: Arc::clone(&checks),
             workers: self.workers.handle().clone(),
         })));
         let (started, stopped) = tokio::select! {
@@ -237,11 +224,12 @@ impl<'a> Boot<'a> {
         let mut started = started.map_err(BootError::StartPanicked)?.map_err(BootError::start)?;
         let handlers = std::mem::take(&mut started.handlers);
         let service = Arc::new(started);
-        let mut monitor = Monitor::new(Arc::clone(&service), self.workers.handle().clone(), Arc::clone(&board));
+        checks.register_service(Arc::clone(&service));
+        board.boot_step("health");
         let early = match stopped {
             Some(stop) => Some(stop),
             None => tokio::select! {
-                () = monitor.check() => None,
+                () = checks.first_round() => None,
                 Some(stop) = self.stops.recv() => Some(stop),
             },
         };
@@ -253,13 +241,14 @@ impl<'a> Boot<'a> {
             // It runs code of the author and writes to a terminal: not on this thread.
             self.workers.spawn_blocking(move || ready(&up));
         }
-        let watching = tokio::spawn(monitor.watch());
+        tokio::spawn(Arc::clone(&checks).watch());
         let running = Running {
             config: self.config,
             workers: self.workers,
             folder,
             dispatch,
             board,
+            checks,
             api,
             api_task,
             health_task,
@@ -272,7 +261,7 @@ impl<'a> Boot<'a> {
         };
         let calls = running.dispatch.in_flight();
         tracing::info!(?stop, calls, hint = "a second signal ends at once", "stopping");
-        watching.abort();
+        running.checks.stop();
         tokio::select! {
             code = running.drain() => Ok(code),
             Some(second) = self.stops.recv() => {

@@ -1,31 +1,26 @@
-//! Health over HTTP: for probes, people and the scripts of the ancestors.
+//! Where health is told over HTTP, and to whom.
 //!
-//! Served from a thread of its own, and only from what the board knows, so it answers however busy
-//! the service is.
+//! Served from a thread of its own, and only from what the board and the pulse know, so it answers
+//! however busy the service is.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use axum::Router;
-use axum::body::Body;
-use axum::extract::{Extension, State};
 use axum::response::Response;
-use axum::routing::get;
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::service::Service;
 use hyper::{Request, StatusCode};
 use hyper_util::service::TowerToHyperService;
-use serde_json::{Value, json};
 use thiserror::Error;
 use tokio::net::{TcpListener, UnixListener};
 
-use super::board::{Board, Phase};
+use super::board::Board;
+use super::pulse::Pulse;
+use super::routes;
 use crate::config::HealthAddress;
 use crate::exit;
 use crate::folder::{FolderError, OwnedSocket};
 use crate::listener::{Connections, HEAD_TIMEOUT, Limits, MAX_HEAD};
-use crate::telemetry::metrics;
 
 const LIMITS: Limits = Limits { connections: 256, read_buffer: MAX_HEAD, head_timeout: HEAD_TIMEOUT };
 
@@ -49,6 +44,15 @@ impl HealthError {
             HealthError::Socket(error) => error.exit_code(),
         }
     }
+}
+
+/// From what health is told.
+#[derive(Clone)]
+pub(crate) struct Told {
+    pub(crate) board: Arc<Board>,
+    pub(crate) pulse: Arc<Pulse>,
+    /// What `/health` answers when degraded.
+    pub(crate) degraded_status: StatusCode,
 }
 
 /// What is bound and not yet served.
@@ -142,16 +146,16 @@ async fn both_families(port: u16, warnings: &mut Vec<String>) -> std::io::Result
 
 impl Listeners {
     /// Serves until it is dropped.
-    pub(crate) async fn serve(self, board: Arc<Board>) {
+    pub(crate) async fn serve(self, told: Told) {
         let connections = Connections::new(LIMITS.within_files(4));
         let mut serving = tokio::task::JoinSet::new();
         for listener in self.tcp {
-            let answer = answers(&board, Detail::of_peer);
+            let answer = answers(&told, Detail::of_peer);
             serving.spawn(Arc::clone(&connections).serve(listener, answer));
         }
         if let Some((_socket, listener)) = self.unix {
             // Whoever can open the socket is on this box.
-            Arc::clone(&connections).serve(listener, answers(&board, |_uid: u32| Detail(true))).await;
+            Arc::clone(&connections).serve(listener, answers(&told, |_uid: u32| Detail(true))).await;
         }
         while serving.join_next().await.is_some() {}
     }
@@ -159,20 +163,20 @@ impl Listeners {
 
 /// Whether a client may see reasons.
 #[derive(Debug, Clone, Copy)]
-struct Detail(bool);
+pub(super) struct Detail(pub(super) bool);
 
 impl Detail {
     /// For callers on this box; IPv4 may come dressed as IPv6.
-    fn of_peer(peer: SocketAddr) -> Self {
+    pub(super) fn of_peer(peer: SocketAddr) -> Self {
         Self(peer.ip().to_canonical().is_loopback())
     }
 }
 
 fn answers<P, D: Fn(P) -> Detail>(
-    board: &Arc<Board>,
+    told: &Told,
     detail: D,
 ) -> impl Fn(P) -> Box<dyn Fn(Request<hyper::body::Incoming>) -> Answering + Send> + use<P, D> {
-    let router = TowerToHyperService::new(router(Arc::clone(board)));
+    let router = TowerToHyperService::new(routes::router(told.clone()));
     move |peer| {
         let (router, detail) = (router.clone(), detail(peer));
         Box::new(move |mut request| {
@@ -190,120 +194,9 @@ fn answers<P, D: Fn(P) -> Detail>(
 
 type Answering = std::pin::Pin<Box<dyn Future<Output = Response> + Send>>;
 
-fn router(board: Arc<Board>) -> Router {
-    Router::new()
-        .route("/health", get(health))
-        .route("/livez", get(async || respond(StatusCode::OK, &json!({"status": "ok"}))))
-        .route("/readyz", get(readyz))
-        .route("/startupz", get(startupz))
-        .route("/info", get(info))
-        .route("/manifest.json", get(manifest))
-        .route("/metrics", get(metrics))
-        .method_not_allowed_fallback(async || {
-            respond(StatusCode::METHOD_NOT_ALLOWED, &json!({"error": "health takes GET and HEAD"}))
-        })
-        .fallback(async || {
-            respond(
-                StatusCode::NOT_FOUND,
-                &json!({"error": "try /health, /livez, /readyz, /startupz, /info or /manifest.json"}),
-            )
-        })
-        .with_state(board)
-}
-
-type On = State<Arc<Board>>;
-
-async fn health(State(board): On, Extension(Detail(detail)): Extension<Detail>) -> Response {
-    let report = board.report(detail);
-    let status = if report.status == "ok" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    // A report is text and numbers: it has a JSON form.
-    with_headers(status, Body::from(serde_json::to_vec(&report).unwrap_or_default()))
-}
-
-async fn readyz(State(board): On) -> Response {
-    let status = board.report(false).status;
-    if board.is_ready() {
-        return respond(StatusCode::OK, &json!({"status": status}));
-    }
-    respond(StatusCode::SERVICE_UNAVAILABLE, &json!({"status": status, "in_flight": board.in_flight()}))
-}
-
-async fn startupz(State(board): On) -> Response {
-    let (code, status) = match board.phase() {
-        Phase::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting"),
-        Phase::Running | Phase::Draining => (StatusCode::OK, "started"),
-    };
-    respond(code, &json!({"status": status}))
-}
-
-async fn info(State(board): On) -> Response {
-    let info = board.info();
-    let capabilities: Vec<_> = info.capabilities.iter().map(ToString::to_string).collect();
-    let body = json!({
-        "name": info.name,
-        "version": info.version,
-        "description": info.description,
-        "callback_module": info.callback_module,
-        "hecate_om": env!("CARGO_PKG_VERSION"),
-        "pid": std::process::id(),
-        "started": board.started_at(),
-        "phase": board.report(false).phase(),
-        "capabilities": capabilities,
-    });
-    respond(StatusCode::OK, &body)
-}
-
-async fn metrics(State(board): On) -> Response {
-    let mut response = with_headers(StatusCode::OK, Body::from(metrics::exposition(&board)));
-    let openmetrics = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
-    response.headers_mut().insert(CONTENT_TYPE, openmetrics);
-    response
-}
-
-async fn manifest(State(board): On) -> Response {
-    with_headers(StatusCode::OK, Body::from(board.info().manifest))
-}
-
-fn respond(status: StatusCode, body: &Value) -> Response {
-    with_headers(status, Body::from(body.to_string()))
-}
-
-fn with_headers(status: StatusCode, body: Body) -> Response {
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
-    }
-    response
-}
-
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
-
-    use http_body_util::BodyExt;
-
     use super::*;
-    use crate::dispatch::Dispatch;
-    use crate::health::Health;
-    use crate::health::Impact;
-    use crate::health::board::Finding;
-    use crate::service::{IdentitySpec, ServiceInfo};
-
-    static INFO: ServiceInfo = ServiceInfo::new(
-        "hecate-x",
-        "1.0.0",
-        "x",
-        "x::X",
-        "x.rs:1",
-        &[],
-        IdentitySpec::new("x", &[], &[], 30),
-        1,
-        "{}",
-    );
 
     #[test]
     fn a_port_that_is_not_ours_to_take_is_told_from_one_that_is_taken() {
@@ -313,29 +206,5 @@ mod tests {
         };
         assert_eq!(code(std::io::ErrorKind::PermissionDenied), 77);
         assert_eq!(code(std::io::ErrorKind::AddrInUse), 75);
-    }
-
-    async fn health_for(peer: &str) -> String {
-        let board = Board::new(&INFO, Dispatch::new(&INFO));
-        board.enter(Phase::Running);
-        let health = Health::degraded("the disk is nearly full");
-        let check = board.add("service", Impact::Critical);
-        board.note(check, Finding { health, code: None, at: Instant::now(), took: Duration::ZERO });
-        let mut request = Request::get("/health").body(Body::empty()).unwrap();
-        request.extensions_mut().insert(Detail::of_peer(peer.parse().unwrap()));
-        let response = TowerToHyperService::new(router(board)).call(request).await.unwrap();
-        String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
-    }
-
-    #[tokio::test]
-    async fn reasons_are_for_callers_on_this_box() {
-        for near in ["127.0.0.1:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {
-            assert!(health_for(near).await.contains("nearly full"), "{near}");
-        }
-        for far in ["192.0.2.1:1", "[2001:db8::1]:1", "[::ffff:192.0.2.1]:1"] {
-            let report = health_for(far).await;
-            assert!(report.contains("\"status\":\"degraded\"") && !report.contains("nearly full"), "{far}: {report}");
-            assert!(!report.contains("checks"), "{far}: {report}");
-        }
     }
 }

@@ -1,126 +1,193 @@
-//! Asks the service how it feels, in the background. Nobody who asks the runtime waits for that.
+//! Asks the service and its checks how things are, in the background. Nobody who asks the runtime
+//! waits for that.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
-use tokio::task::JoinHandle;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
-use super::board::{Board, CheckId, Finding};
+use super::board::{Board, CheckId, Finding, SERVICE};
+use super::check::{CheckError, LIMIT, NewCheck};
 use super::{Health, Impact};
-use crate::service::Started;
+use crate::random;
+use crate::service::{Started, Task};
 
-/// How often the service is asked.
-const EVERY: Duration = Duration::from_secs(10);
-/// How long it may think.
-const LIMIT: Duration = Duration::from_secs(2);
+/// How often a check is asked that does not say so itself.
+pub(crate) const EVERY: Duration = Duration::from_secs(10);
+/// How often a check may be asked.
+const INTERVALS: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
+/// By how much of a hundred the time between two looks differs, so that checks do not run in step.
+const JITTER: u32 = 10;
 
-/// Asks a service how it feels, and notes the answers.
-pub(crate) struct Monitor {
-    started: Arc<Started>,
-    workers: Handle,
+/// What a check does when it is asked.
+pub(crate) type Ask = Arc<dyn Fn() -> Task<Health> + Send + Sync>;
+
+/// The checks of a service, each asked every so often.
+///
+/// Before the service is ready [`first_round`](Self::first_round) asks all that were registered by
+/// then; [`watch`](Self::watch) goes on with them and with those that come later, until
+/// [`stop`](Self::stop).
+pub(crate) struct Checks {
     board: Arc<Board>,
-    check: CheckId,
-    /// The last probe, when it did not answer in time: it may still block its thread.
-    overdue: Option<JoinHandle<Health>>,
+    workers: Handle,
+    /// The check that is the service's own word: the first on the board.
+    service: Option<CheckId>,
+    /// Registered, and not yet watched.
+    waiting: Mutex<Vec<Probe>>,
+    registered: Notify,
+    stopped: CancellationToken,
 }
 
-impl Monitor {
-    /// The callback runs on `workers`, so that it may do what it wants.
-    pub(crate) fn new(started: Arc<Started>, workers: Handle, board: Arc<Board>) -> Self {
-        let check = board.add("service", Impact::Critical);
-        Self { started, workers, board, check, overdue: None }
+impl Checks {
+    /// Checks run on `workers`, so that they may do what they want.
+    pub(crate) fn new(board: Arc<Board>, workers: Handle) -> Arc<Self> {
+        let service = board.declare(NewCheck::new(SERVICE, Impact::Critical).every(EVERY).believed()).ok();
+        Arc::new(Self {
+            board,
+            workers,
+            service,
+            waiting: Mutex::new(Vec::new()),
+            registered: Notify::new(),
+            stopped: CancellationToken::new(),
+        })
     }
 
-    /// Asks once and notes the answer.
-    pub(crate) async fn check(&mut self) {
-        let begun = Instant::now();
-        let (health, code) = self.ask().await;
-        let found = Finding { health, code, at: Instant::now(), took: begun.elapsed() };
-        let (word, reason) = (found.health.word(), found.health.reason().unwrap_or_default().to_owned());
-        if self.board.note(self.check, found) && word != "ok" {
-            tracing::warn!(status = word, reason, "health changed");
+    /// Asks `ask` every so often from now on; before the service is ready, from then on.
+    ///
+    /// # Errors
+    /// When the name is none or taken, when there are enough checks, or when it is asked for too
+    /// often or too seldom.
+    pub(crate) fn register(
+        &self,
+        name: impl Into<std::borrow::Cow<'static, str>>,
+        every: Duration,
+        impact: Impact,
+        ask: Ask,
+    ) -> Result<(), CheckError> {
+        if !INTERVALS.contains(&every) {
+            return Err(CheckError::Interval(every));
+        }
+        let name = name.into();
+        let id = self.board.add_periodic(name.clone(), impact, every)?;
+        self.wait(Probe::new(id, name.into_owned(), every, ask));
+        Ok(())
+    }
+
+    /// Asks a service how it feels from now on.
+    pub(crate) fn register_service(&self, started: Arc<Started>) {
+        if let Some(id) = self.service {
+            let ask: Ask = Arc::new(move || {
+                let service = Arc::clone(&started);
+                Box::pin(async move { (service.health)().await })
+            });
+            self.wait(Probe::new(id, "health".to_owned(), EVERY, ask));
         }
     }
 
-    async fn ask(&mut self) -> (Health, Option<&'static str>) {
-        let late = || (Health::down(format!("`health` did not answer within {LIMIT:?}")), Some("timeout"));
-        // One more probe would block one more thread, until none is left for calls.
-        if self.overdue.as_ref().is_some_and(|probe| !probe.is_finished()) {
-            return late();
+    /// Asks once each check that was registered by now, all at the same time, and notes the answers.
+    pub(crate) async fn first_round(&self) {
+        let mut round = JoinSet::new();
+        for mut probe in std::mem::take(&mut *self.waiting()) {
+            let (board, workers) = (Arc::clone(&self.board), self.workers.clone());
+            round.spawn(async move {
+                probe.look(&board, &workers).await;
+                probe
+            });
         }
-        let service = Arc::clone(&self.started);
-        let mut probe = self.workers.spawn(async move { (service.health)().await });
-        match tokio::time::timeout(LIMIT, &mut probe).await {
-            Ok(Ok(health)) => (health, None),
-            Ok(Err(_)) => (Health::down("`health` panicked; the log tells where"), Some("panic")),
-            Err(_) => {
-                probe.abort();
-                self.overdue = Some(probe);
-                late()
+        while let Some(asked) = round.join_next().await {
+            if let Ok(probe) = asked {
+                self.waiting().push(probe);
             }
         }
     }
 
-    /// Asks for ever.
-    pub(crate) async fn watch(mut self) {
+    /// Asks each check for ever, or until [`stop`](Self::stop).
+    pub(crate) async fn watch(self: Arc<Self>) {
+        let mut watched = JoinSet::new();
+        while !self.stopped.is_cancelled() {
+            for probe in std::mem::take(&mut *self.waiting()) {
+                watched.spawn(probe.watch(Arc::clone(&self.board), self.workers.clone()));
+            }
+            tokio::select! {
+                () = self.registered.notified() => {}
+                () = self.stopped.cancelled() => {}
+            }
+        }
+    }
+
+    /// Asks no check any more; what was found stays on the board.
+    pub(crate) fn stop(&self) {
+        self.stopped.cancel();
+    }
+
+    fn wait(&self, probe: Probe) {
+        self.waiting().push(probe);
+        self.registered.notify_one();
+    }
+
+    /// Those who wait; nothing that is done under the lock can leave them half-done.
+    fn waiting(&self) -> MutexGuard<'_, Vec<Probe>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One check, as it is asked.
+struct Probe {
+    id: CheckId,
+    /// What it is called in messages.
+    name: String,
+    every: Duration,
+    ask: Ask,
+    asked: bool,
+    /// The last look, when it did not answer in time: it may still block its thread.
+    overdue: Option<AbortOnDropHandle<Health>>,
+}
+
+impl Probe {
+    fn new(id: CheckId, name: String, every: Duration, ask: Ask) -> Self {
+        Self { id, name, every, ask, asked: false, overdue: None }
+    }
+
+    async fn watch(mut self, board: Arc<Board>, workers: Handle) {
         loop {
-            tokio::time::sleep(EVERY).await;
-            self.check().await;
+            if self.asked {
+                tokio::time::sleep(random::about(self.every, JITTER)).await;
+            }
+            self.look(&board, &workers).await;
+        }
+    }
+
+    /// Asks once and notes the answer.
+    async fn look(&mut self, board: &Board, workers: &Handle) {
+        self.asked = true;
+        let begun = Instant::now();
+        let (health, code) = self.answer(workers).await;
+        board.note(self.id, Finding { health, code, at: Instant::now(), took: begun.elapsed() });
+    }
+
+    async fn answer(&mut self, workers: &Handle) -> (Health, Option<&'static str>) {
+        let late = |name: &str| (Health::down(format!("`{name}` did not answer within {LIMIT:?}")), Some("timeout"));
+        // One more look would block one more thread, until none is left for calls.
+        if self.overdue.as_ref().is_some_and(|look| !look.is_finished()) {
+            return late(&self.name);
+        }
+        let ask = Arc::clone(&self.ask);
+        let mut look = AbortOnDropHandle::new(workers.spawn(async move { ask().await }));
+        match tokio::time::timeout(LIMIT, &mut look).await {
+            Ok(Ok(health)) => (health, None),
+            Ok(Err(_)) => (Health::down(format!("`{}` panicked; the log tells where", self.name)), Some("panic")),
+            Err(_) => {
+                look.abort();
+                self.overdue = Some(look);
+                late(&self.name)
+            }
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Mutex;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::sync::mpsc;
-
-    use super::*;
-    use crate::dispatch::Dispatch;
-    use crate::health::board::Phase;
-    use crate::service::{IdentitySpec, ServiceInfo};
-
-    static INFO: ServiceInfo = {
-        let identity = IdentitySpec::new("stuck", &[], &[], 30);
-        ServiceInfo::new("hecate-stuck", "1.0.0", "Blocks.", "stuck::Stuck", "stuck.rs:1", &[], identity, 8470, "{}")
-    };
-
-    #[tokio::test]
-    async fn a_health_that_blocks_its_thread_is_not_asked_again_until_it_answers() {
-        let (release, held) = mpsc::channel::<()>();
-        let (held, asked) = (Arc::new(Mutex::new(held)), Arc::new(AtomicUsize::new(0)));
-        let count = Arc::clone(&asked);
-        let started = Arc::new(Started {
-            handlers: Vec::new(),
-            health: Box::new(move || {
-                count.fetch_add(1, Ordering::SeqCst);
-                let held = Arc::clone(&held);
-                Box::pin(async move {
-                    let _ = held.lock().unwrap().recv();
-                    Health::Ok
-                })
-            }),
-            stop: Box::new(|| Box::pin(async {})),
-        });
-        let board = Board::new(&INFO, Dispatch::new(&INFO));
-        board.enter(Phase::Running);
-        let workers = tokio::runtime::Builder::new_multi_thread().worker_threads(4).build().unwrap();
-        let mut monitor = Monitor::new(started, workers.handle().clone(), Arc::clone(&board));
-        for _ in 0..3 {
-            monitor.check().await;
-            assert_eq!(board.report(true).status, "down");
-            assert_eq!(asked.load(Ordering::SeqCst), 1, "one more thread is blocked");
-        }
-        drop(release);
-        let begun = Instant::now();
-        while board.report(true).status != "ok" {
-            assert!(begun.elapsed() < Duration::from_secs(10), "it never recovers");
-            tokio::task::yield_now().await;
-            monitor.check().await;
-        }
-        assert_eq!(asked.load(Ordering::SeqCst), 2);
-        workers.shutdown_background();
-    }
-}
+mod tests;

@@ -19,6 +19,7 @@ impl Running<'_> {
     pub(super) async fn drain(mut self) -> u8 {
         let end = Instant::now() + self.config.stop_timeout;
         let part = |thirtieths: u32| self.config.stop_timeout * thirtieths / 30;
+        self.board.drain_until(end.into_std());
         self.board.enter(Phase::Draining);
         self.dispatch.drain();
         let calls_ended = self.calls_end(part(CALLS)).await;
