@@ -17,10 +17,9 @@ mod record;
 mod text;
 
 use std::fmt::Display;
-use std::hash::{BuildHasher, RandomState};
 use std::io::{self, IsTerminal};
 use std::sync::OnceLock;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use thiserror::Error;
 use tracing_subscriber::filter::Targets;
@@ -30,6 +29,7 @@ use tracing_subscriber::{Layer, Registry, reload};
 
 use self::format::Format;
 use self::log::Log;
+use crate::random;
 use crate::service::ServiceInfo;
 
 /// For whom log lines are written.
@@ -106,11 +106,7 @@ pub(crate) fn starting(info: &ServiceInfo, listen: impl Display, origin: impl Di
 /// A name for this run of this process, 32 hexadecimal digits: another one at every start.
 pub(crate) fn instance() -> &'static str {
     static INSTANCE: OnceLock<String> = OnceLock::new();
-    INSTANCE.get_or_init(|| {
-        // The standard library asks the system for the keys of its hashers.
-        let half = |salt: u8| RandomState::new().hash_one((salt, std::process::id(), SystemTime::now()));
-        format!("{:016x}{:016x}", half(0), half(1))
-    })
+    INSTANCE.get_or_init(|| format!("{:016x}{:016x}", random::number(), random::number()))
 }
 
 /// An error with all its causes, on one line.

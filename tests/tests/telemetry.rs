@@ -141,6 +141,13 @@ fn metrics_tell_of_the_process_and_the_service() {
     for state in ["ok", "down", "draining", "starting"] {
         assert_eq!(sample(&process, &format!(r#"hecate_health_status{{state="{state}"}}"#)), 0.0, "{state}");
     }
+    assert_eq!(sample(&process, r#"hecate_check_up{check="service"}"#), 0.0);
+    for name in ["hecate_check_age_seconds", "hecate_check_duration_seconds"] {
+        assert!(sample(&process, &format!(r#"{name}{{check="service"}}"#)) < 60.0);
+    }
+    eventually("a beat", || (sample(&process, "hecate_event_loop_lag_seconds_count") > 0.0).then_some(()));
+    let info = process.probe("/info").json();
+    assert_eq!(info["instance"], process.log()[0]["instance"], "one name for one run");
     let version = env!("CARGO_PKG_VERSION");
     let build = format!(r#"hecate_build_info{{service="hecate-lab",version="{version}",hecate_version="{version}"}}"#);
     assert_eq!(sample(&process, &build), 1.0);

@@ -26,9 +26,7 @@ impl Count {
 pub(crate) static SUPPRESSED: Count = Count::new();
 /// Lines that nobody read in time.
 pub(crate) static DROPPED: Count = Count::new();
-/// Panics of handlers, which their callers were told of.
-pub(crate) static HANDLER_PANICS: Count = Count::new();
-/// Panics of everything else.
+/// Panics that nobody caught for a caller: those of tasks.
 pub(crate) static TASK_PANICS: Count = Count::new();
 
 static ERROR: Count = Count::new();

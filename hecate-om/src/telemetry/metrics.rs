@@ -20,17 +20,18 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::health::board::Board;
+use crate::health::pulse::Pulse;
 
 /// The most that a scrape gets, in bytes.
 const MAX_EXPOSITION: usize = 1024 * 1024;
 
 /// Everything that is counted.
-pub(crate) fn exposition(board: &Board) -> String {
+pub(crate) fn exposition(board: &Board, pulse: &Pulse) -> String {
     written(vec![
         Box::new(sources::build(board)),
         Box::new(sources::health(board)),
         Box::new(sources::calls(board)),
-        Box::new(sources::runtime(board)),
+        Box::new(sources::runtime(board, pulse)),
         Box::new(process::Process::now()),
     ])
 }

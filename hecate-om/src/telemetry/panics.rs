@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 
 use thiserror::Error;
 
-use super::counts::{HANDLER_PANICS, TASK_PANICS};
+use super::counts::TASK_PANICS;
 
 /// A panic that was caught.
 #[derive(Debug, Clone, Error)]
@@ -29,7 +29,6 @@ pub(crate) fn caught<T>(action: impl FnOnce() -> T) -> Result<T, Panic> {
     let result = catch_unwind(AssertUnwindSafe(action));
     CATCHING.set(outer);
     result.map_err(|payload| {
-        HANDLER_PANICS.add(1);
         let message = message_of(&*payload);
         // The hook is not told of one that is passed on; what it saw then is an earlier one.
         let seen = CAUGHT.take().filter(|seen| seen.message == message);

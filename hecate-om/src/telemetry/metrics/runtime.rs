@@ -31,16 +31,22 @@ impl Collector for Build {
 /// The runtime's own numbers.
 #[derive(Debug)]
 pub(super) struct Runtime {
+    handler_panics: u64,
     restarts: Folded<String, u64>,
     lag: Option<Spread>,
 }
 
 impl Runtime {
-    /// `restarts` of each supervised task, `lag` of the event loop.
-    pub(super) fn of(restarts: impl IntoIterator<Item = (String, u64)>, lag: Option<Spread>) -> Self {
+    /// `handler_panics` that callers were told of, `restarts` of each supervised task, `lag` of the event
+    /// loop.
+    pub(super) fn of(
+        handler_panics: u64,
+        restarts: impl IntoIterator<Item = (String, u64)>,
+        lag: Option<Spread>,
+    ) -> Self {
         let restarts = restarts.into_iter().map(|(task, restarts)| (label(&task), restarts));
         let restarts = fold(restarts, OTHER.to_owned(), |all, one| *all += one, |_, _| true);
-        Self { restarts, lag }
+        Self { handler_panics, restarts, lag }
     }
 }
 
@@ -48,7 +54,7 @@ impl Collector for Runtime {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let help = "Panics of handlers, and of everything else.";
         let mut panics = Family::counter(&mut encoder, "hecate_panics", help)?;
-        panics.counted(&[("scope", "handler")], counts::HANDLER_PANICS.get())?;
+        panics.counted(&[("scope", "handler")], self.handler_panics)?;
         panics.counted(&[("scope", "task")], counts::TASK_PANICS.get())?;
 
         let help = "How often a supervised task was started again.";

@@ -1,9 +1,11 @@
 //! Where the numbers come from: whoever keeps them, read at the time of the scrape.
 
+use super::Spread;
 use super::calls::Calls;
-use super::health::HealthState;
+use super::health::{CheckFound, HealthState};
 use super::runtime::{Build, Runtime};
 use crate::health::board::Board;
+use crate::health::pulse::Pulse;
 
 pub(super) fn build(board: &Board) -> Build {
     let info = board.info();
@@ -11,13 +13,21 @@ pub(super) fn build(board: &Board) -> Build {
 }
 
 pub(super) fn health(board: &Board) -> HealthState {
-    HealthState::of(board.report(false).status, Vec::new())
+    let summary = board.summary();
+    let found = summary.checks.into_iter().map(|check| CheckFound {
+        name: check.name.into_owned(),
+        is_ok: check.up,
+        took: check.took,
+        age: check.age,
+    });
+    HealthState::of(summary.status, found.collect())
 }
 
 pub(super) fn calls(_board: &Board) -> Calls {
     Calls::of(Vec::new())
 }
 
-pub(super) fn runtime(_board: &Board) -> Runtime {
-    Runtime::of([], None)
+pub(super) fn runtime(board: &Board, pulse: &Pulse) -> Runtime {
+    let lag = pulse.lag();
+    Runtime::of(board.dispatch().panics(), [], Some(Spread { buckets: lag.counts, sum: lag.sum.as_secs_f64() }))
 }

@@ -144,9 +144,10 @@ fn a_group_without_room_is_left_out_whole() {
 #[test]
 fn restarts_and_lag_are_told_when_they_are_known() {
     let lag = spread(SECONDS, 1);
-    let text = written(vec![Box::new(Runtime::of([("feed".to_owned(), 3)], Some(lag)))]);
+    let text = written(vec![Box::new(Runtime::of(5, [("feed".to_owned(), 3)], Some(lag)))]);
     assert!(text.contains("hecate_task_restarts_total{task=\"feed\"} 3\n"), "{text}");
     assert!(text.contains("hecate_event_loop_lag_seconds_bucket{le=\"+Inf\"} 12\n"), "{text}");
+    assert!(text.contains("hecate_panics_total{scope=\"handler\"} 5\n"), "{text}");
     for name in ["hecate_panics_total", "hecate_log_lines_total"] {
         assert!(samples(&text, name).len() >= 2, "{name}");
     }
