@@ -37,11 +37,19 @@ fn log_to(page: &Page, audience: Audience, colour: bool) -> Log {
     Log::to(page.clone(), format).unwrap()
 }
 
+/// Runs `act` with a subscriber of its own. `tracing` caches what is enabled for the whole process: one
+/// that comes while another goes may silence it.
+fn alone(subscriber: impl Subscriber + Send + Sync, act: impl FnOnce()) {
+    static ALONE: Mutex<()> = Mutex::new(());
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    tracing::subscriber::with_default(subscriber, act);
+}
+
 /// What is written of what `act` says.
 fn said(audience: Audience, act: impl FnOnce()) -> String {
     let page = Page::default();
     let log = log_to(&page, audience, false);
-    tracing::subscriber::with_default(tracing_subscriber::registry().with(log.clone()), act);
+    alone(tracing_subscriber::registry().with(log.clone()), act);
     log.flush(Duration::from_secs(10));
     page.text()
 }
@@ -107,11 +115,11 @@ fn secrets_are_masked_before_they_are_looked_at() {
         let line = said(audience, || {
             let span = tracing::info_span!("session", session.cookie = "canary");
             let _inside = span.enter();
-            tracing::info!(api_key = ?Unreadable, db.password = "canary", token = 42, tokens = 43, "called");
+            tracing::info!(api_key = ?Unreadable, db.password = "canary", token = 424_242_424_242_u64, tokens = 43_u64, "called");
         });
-        assert!(!line.contains("canary") && !line.contains("42"), "{line}");
+        assert!(!line.contains("canary") && !line.contains("424242424242"), "{line}");
         assert_eq!(line.matches("***").count(), 4, "{line}");
-        assert!(line.contains("43"), "{line}");
+        assert!(line.contains("tokens"), "{line}");
     }
 }
 
@@ -144,7 +152,7 @@ fn a_person_sees_where_a_value_ends() {
     assert!(line.ends_with(&format!(" INFO {fields}\n")), "{line}");
     let page = Page::default();
     let log = log_to(&page, Audience::Person, true);
-    tracing::subscriber::with_default(tracing_subscriber::registry().with(log.clone()), || tracing::warn!("hot"));
+    alone(tracing_subscriber::registry().with(log.clone()), || tracing::warn!("hot"));
     log.flush(Duration::from_secs(10));
     assert!(page.text().ends_with(" \u{1b}[33m WARN\u{1b}[0m hot\n"), "{:?}", page.text());
 }
@@ -212,7 +220,7 @@ fn a_new_filter_holds_from_the_next_event_on() {
     let log = log_to(&page, Audience::Machine, false);
     let (filter, handle) = reload::Layer::new(only(Level::INFO));
     let subscriber = tracing_subscriber::registry().with(log.clone().with_filter(filter));
-    tracing::subscriber::with_default(subscriber, || {
+    alone(subscriber, || {
         speak();
         assert!(!is_enabled());
         handle.reload(only(Level::DEBUG)).unwrap();
