@@ -61,16 +61,6 @@ pub(crate) enum HealthAddress {
     Unix(PathBuf),
 }
 
-impl fmt::Display for HealthAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            HealthAddress::Default(port) => write!(f, "localhost:{port}"),
-            HealthAddress::Tcp(address) => write!(f, "{address}"),
-            HealthAddress::Unix(path) => write!(f, "{}", path.display()),
-        }
-    }
-}
-
 /// Something that is wrong with the environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Misconfiguration {

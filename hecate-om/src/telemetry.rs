@@ -94,6 +94,7 @@ pub(crate) fn set_filter(filter: Targets) -> Result<(), FilterError> {
 pub(crate) fn starting(info: &ServiceInfo, listen: impl Display, origin: impl Display) {
     tracing::info!(
         name = info.name,
+        release = info.version,
         hecate_om = env!("CARGO_PKG_VERSION"),
         pid = std::process::id(),
         uid = rustix::process::geteuid().as_raw(),
