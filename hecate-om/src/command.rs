@@ -160,10 +160,11 @@ fn run(blueprint: Blueprint) -> u8 {
         }
     };
     let audience = Audience::of_stdout();
-    if let Err(error) = telemetry::install(loaded.config.log.clone(), audience) {
+    if let Err(error) = telemetry::install(blueprint.info, loaded.config.log.clone(), audience) {
         complain(&format!("the system gives no thread for the log: {error}"));
         return exit::OS;
     }
+    telemetry::starting(blueprint.info, &loaded.config.health, "environment");
     loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     raise_file_limit();
     if cfg!(panic = "abort") {

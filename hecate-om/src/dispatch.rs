@@ -321,17 +321,17 @@ fn told(info: &CapabilityInfo, id: CallId, error: CapabilityError) -> Capability
         ErrorCode::Internal => {
             let source = std::error::Error::source(&error);
             if let Some(panic) = source.and_then(|source| source.downcast_ref::<panics::Panic>()) {
-                tracing::error!(capability = info.name, version = info.version, call_id = %id, at = panic.location, panic = panic.message, "handler panicked");
+                tracing::error!(capability = info.name, capability_version = info.version, call_id = %id, at = panic.location, panic = panic.message, "handler panicked");
             } else {
                 let chain = source.map(chain).unwrap_or_default();
-                tracing::error!(capability = info.name, version = info.version, call_id = %id, error = chain, "call failed");
+                tracing::error!(capability = info.name, capability_version = info.version, call_id = %id, error = chain, "call failed");
             }
         }
         ErrorCode::Timeout => {
-            tracing::warn!(capability = info.name, version = info.version, call_id = %id, "call reached its deadline");
+            tracing::warn!(capability = info.name, capability_version = info.version, call_id = %id, "call reached its deadline");
         }
         code => {
-            tracing::debug!(capability = info.name, version = info.version, call_id = %id, code = code.as_str(), "call refused");
+            tracing::debug!(capability = info.name, capability_version = info.version, call_id = %id, code = code.as_str(), "call refused");
         }
     }
     error

@@ -11,8 +11,8 @@ use super::Impact;
 use super::check::{Change, Check, CheckError, Level, MAX_CHECKS, NewCheck, bounded, is_name};
 use super::report::{CheckReport, Report, timestamp};
 use crate::dispatch::Dispatch;
-use crate::random;
 use crate::service::ServiceInfo;
+use crate::telemetry;
 
 pub(crate) use super::check::Finding;
 
@@ -62,7 +62,7 @@ struct State {
 pub(crate) struct Board {
     info: &'static ServiceInfo,
     dispatch: Arc<Dispatch>,
-    instance: String,
+    instance: &'static str,
     started: (SystemTime, Instant),
     state: Mutex<State>,
     changes: watch::Sender<&'static str>,
@@ -83,7 +83,7 @@ impl Board {
         Arc::new(Self {
             info,
             dispatch,
-            instance: format!("{:016x}{:016x}", random::number(), random::number()),
+            instance: telemetry::instance(),
             started: (time, now),
             state: Mutex::new(state),
             changes: watch::Sender::new(phase.word()),
@@ -215,6 +215,11 @@ impl Board {
         self.change(|state, now| state.phase == Phase::Running && state.level(now) < Level::Down)
     }
 
+    /// Where calls are counted.
+    pub(crate) fn dispatch(&self) -> &Dispatch {
+        &self.dispatch
+    }
+
     /// How many calls run.
     pub(crate) fn in_flight(&self) -> usize {
         self.dispatch.in_flight()
@@ -241,7 +246,7 @@ impl Board {
             name: self.info.name,
             version: self.info.version,
             description: self.info.description,
-            instance: self.instance.clone(),
+            instance: self.instance.to_owned(),
             phase: phase.word(),
             since: timestamp(since),
             uptime_s: self.started.1.elapsed().as_secs(),
@@ -265,8 +270,8 @@ impl Board {
     }
 
     /// Another one for each start of a process: 128 bits in hexadecimal.
-    pub(crate) fn instance(&self) -> &str {
-        &self.instance
+    pub(crate) fn instance(&self) -> &'static str {
+        self.instance
     }
 
     /// When the process started.

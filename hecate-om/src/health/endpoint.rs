@@ -79,6 +79,17 @@ impl std::fmt::Display for Place {
     }
 }
 
+/// What was asked for, which is not always what is had.
+impl std::fmt::Display for HealthAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            HealthAddress::Default(port) => write!(f, "localhost:{port}"),
+            HealthAddress::Tcp(address) => write!(f, "{address}"),
+            HealthAddress::Unix(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
 /// Binds what was configured.
 ///
 /// # Errors

@@ -20,7 +20,6 @@ pub(crate) fn announce(ready: &Ready, audience: Audience) {
             let offers: Vec<_> = info.capabilities.iter().map(ToString::to_string).collect();
             tracing::info!(
                 name = info.name,
-                version = info.version,
                 health = %ready.health,
                 socket = %ready.socket.display(),
                 offers = offers.join(" "),

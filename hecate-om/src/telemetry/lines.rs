@@ -6,10 +6,10 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::time::{Duration, Instant};
 
-use tracing_subscriber::fmt::MakeWriter;
+use super::counts::DROPPED;
 
 /// How many bytes wait to be written, at most.
 const MAX_WAITING: usize = 256 * 1024;
@@ -18,26 +18,64 @@ enum Item {
     Line(Vec<u8>),
     /// Tells when all that came before is written.
     Mark(SyncSender<()>),
+    /// Something will become due that was not.
+    Look,
 }
 
 /// Takes log lines, and never waits.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(super) struct Lines {
     queue: Sender<Item>,
-    waiting: Arc<AtomicUsize>,
-    dropped: Arc<AtomicU64>,
+    waiting: Arc<Waiting>,
 }
 
+#[derive(Debug, Default)]
+struct Waiting {
+    bytes: AtomicUsize,
+    /// Since this was last told.
+    dropped: AtomicU64,
+}
+
+/// What is to be written by now, and when to ask again.
+pub(super) type Due = (Vec<Vec<u8>>, Option<Instant>);
+
+/// Lines that were dropped are told so often, at most.
+const TELL: Duration = Duration::from_secs(1);
+
 impl Lines {
+    /// Writes to `out` what it takes, and what is `due` at a time when so many lines were dropped: asked
+    /// when it wanted to be, on every [`look`](Self::look) and when lines were dropped.
+    ///
     /// # Errors
     /// When the system gives no thread.
-    pub(super) fn to_stdout() -> io::Result<Self> {
+    pub(super) fn to(
+        out: impl Write + Send + 'static,
+        due: impl Fn(Instant, u64) -> Due + Send + 'static,
+    ) -> io::Result<Self> {
         let (queue, items) = channel();
-        let lines = Self { queue, waiting: Arc::default(), dropped: Arc::default() };
-        let (waiting, dropped) = (Arc::clone(&lines.waiting), Arc::clone(&lines.dropped));
-        let write = move || write_all(&items, &waiting, &dropped);
-        std::thread::Builder::new().name("hecate-log".to_owned()).spawn(write)?;
+        let lines = Self { queue, waiting: Arc::default() };
+        let waiting = Arc::clone(&lines.waiting);
+        let mut writer = Writer { out, waiting, due, ask: None, told: None };
+        std::thread::Builder::new().name("hecate-log".to_owned()).spawn(move || writer.write_all(&items))?;
         Ok(lines)
+    }
+
+    /// Takes a line; says whether there was room for it.
+    pub(super) fn take(&self, line: Vec<u8>) -> bool {
+        let bytes = line.len();
+        let waiting = self.waiting.bytes.fetch_add(bytes, Ordering::Relaxed);
+        if waiting + bytes <= MAX_WAITING && self.queue.send(Item::Line(line)).is_ok() {
+            return true;
+        }
+        self.waiting.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.waiting.dropped.fetch_add(1, Ordering::Relaxed);
+        DROPPED.add(1);
+        false
+    }
+
+    /// Has the writer ask what is due.
+    pub(super) fn look(&self) {
+        let _ = self.queue.send(Item::Look);
     }
 
     /// Waits until what was taken is written, or `limit` has passed.
@@ -49,47 +87,59 @@ impl Lines {
     }
 }
 
-fn write_all(items: &Receiver<Item>, waiting: &AtomicUsize, dropped: &AtomicU64) {
-    for item in items {
-        match item {
-            Item::Line(line) => {
-                // Nobody may read any more; the service goes on.
-                let mut stdout = io::stdout().lock();
-                let _ = stdout.write_all(&line).and_then(|()| stdout.flush());
-                drop(stdout);
-                waiting.fetch_sub(line.len(), Ordering::Relaxed);
-                match dropped.swap(0, Ordering::Relaxed) {
-                    0 => {}
-                    lines => tracing::warn!(lines, "log lines were dropped: nobody read them in time"),
+struct Writer<W, D> {
+    out: W,
+    waiting: Arc<Waiting>,
+    due: D,
+    ask: Option<Instant>,
+    /// When lines that were dropped were told last.
+    told: Option<Instant>,
+}
+
+impl<W: Write, D: Fn(Instant, u64) -> Due> Writer<W, D> {
+    fn write_all(&mut self, items: &Receiver<Item>) {
+        loop {
+            let item = match self.ask {
+                None => items.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(at) => items.recv_timeout(at.saturating_duration_since(Instant::now())),
+            };
+            match item {
+                Ok(Item::Line(line)) => {
+                    self.write(&line);
+                    self.waiting.bytes.fetch_sub(line.len(), Ordering::Relaxed);
+                    if self.waiting.dropped.load(Ordering::Relaxed) > 0 {
+                        let at = self.told.map_or_else(Instant::now, |told| told + TELL);
+                        self.ask = Some(self.ask.map_or(at, |ask| ask.min(at)));
+                    }
                 }
+                Ok(Item::Mark(written)) => {
+                    self.write_due();
+                    let _ = written.try_send(());
+                }
+                Ok(Item::Look) => self.ask = Some(Instant::now()),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
             }
-            Item::Mark(written) => {
-                let _ = written.try_send(());
+            // Not only when it is quiet: lines may come without end.
+            if self.ask.is_some_and(|at| at <= Instant::now()) {
+                self.write_due();
             }
         }
     }
-}
 
-impl Write for Lines {
-    /// Takes one line: the formatter writes each in one piece.
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let waiting = self.waiting.fetch_add(line.len(), Ordering::Relaxed);
-        if waiting + line.len() > MAX_WAITING || self.queue.send(Item::Line(line.to_vec())).is_err() {
-            self.waiting.fetch_sub(line.len(), Ordering::Relaxed);
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+    fn write_due(&mut self) {
+        let now = Instant::now();
+        let dropped = self.waiting.dropped.swap(0, Ordering::Relaxed);
+        if dropped > 0 {
+            self.told = Some(now);
         }
-        Ok(line.len())
+        let (lines, ask) = (self.due)(now, dropped);
+        lines.iter().for_each(|line| self.write(line));
+        self.ask = ask;
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Lines {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
+    /// Nobody may read any more; the service goes on.
+    fn write(&mut self, line: &[u8]) {
+        let _ = self.out.write_all(line).and_then(|()| self.out.flush());
     }
 }

@@ -5,6 +5,8 @@ use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 
 use thiserror::Error;
 
+use super::counts::TASK_PANICS;
+
 /// A panic that was caught.
 #[derive(Debug, Clone, Error)]
 #[error("panicked at {location}: {message}")]
@@ -47,7 +49,10 @@ pub(crate) fn install_hook() {
         std::panic::set_hook(Box::new(move |info| {
             if CATCHING.get() {
                 CAUGHT.set(Some(seen(info)));
-            } else if tracing::event_enabled!(tracing::Level::ERROR) {
+                return;
+            }
+            TASK_PANICS.add(1);
+            if tracing::event_enabled!(tracing::Level::ERROR) {
                 let Panic { message, location } = seen(info);
                 tracing::error!(panic = message, at = location, "task panicked");
                 if cfg!(panic = "abort") {

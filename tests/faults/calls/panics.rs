@@ -23,7 +23,7 @@ fn c1_a_panic_is_logged_once_with_its_call_and_its_place() {
         let id = answer.json()["call_id"].as_str().unwrap().to_owned();
         let line = only_line_of(&process, |line| line["call_id"] == id.as_str());
         assert_eq!((&line["level"], &line["message"]), (&json!("ERROR"), &json!("handler panicked")));
-        assert_eq!((&line["capability"], &line["version"]), (&json!("lab.fall"), &json!(1)));
+        assert_eq!((&line["capability"], &line["capability_version"]), (&json!("lab.fall"), &json!(1)));
         // One that comes without a place must not be given that of an earlier one.
         let place = if how == "twice" { "unknown place" } else { "src/lab.rs:" };
         assert!(line["at"].as_str().unwrap().contains(place), "{how}: {line}");
