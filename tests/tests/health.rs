@@ -61,7 +61,9 @@ fn while_it_starts_a_service_is_alive_and_not_ready_and_takes_no_calls() {
     gate.wait_for(1);
     assert_eq!(process.probe("/livez").status, 200);
     let startup = process.probe("/startupz");
-    assert_eq!((startup.status, startup.json()), (503, json!({"status": "starting"})));
+    assert_eq!((startup.status, &startup.json()["status"]), (503, &json!("starting")));
+    assert_eq!(startup.json()["phase"], "start");
+    assert!(startup.json()["elapsed_ms"].is_u64(), "{startup:?}");
     assert_eq!(process.probe("/readyz").status, 503);
     let health = process.probe("/health");
     assert_eq!((health.status, &health.json()["status"]), (503, &json!("starting")));

@@ -16,7 +16,7 @@ use tokio::task::{JoinError, JoinHandle};
 
 use super::running::{Owned, Running, Up};
 use super::signals::{Signal, Stop, next_stop};
-use super::{Launch, Ready, drain, watchdog};
+use super::{Launch, Ready, drain};
 use crate::context::Surroundings;
 use crate::dispatch::Dispatch;
 use crate::exit;
@@ -328,14 +328,13 @@ impl Begun {
         match stopped {
             Some(stop) => Ok(Outcome::Stopped(drain::drain(running, stop, steps.launch).await)),
             None => {
-                watchdog::feed(&steps.launch.supervisor, steps.pulse).map_err(BootError::Runtime)?;
                 let ready = Ready {
                     blueprint,
                     health: place,
                     socket: running.folder.paths.api_socket(),
                     took: steps.begun.elapsed(),
                 };
-                Ok(Outcome::Up(Up { running, ready }))
+                Ok(Outcome::Up(Up { running, ready, pulse: Arc::clone(steps.pulse) }))
             }
         }
     }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
-use super::Ready;
+use super::{Ready, watchdog};
 use crate::capability::Bound;
 use crate::context::Surroundings;
 use crate::dispatch::Dispatch;
 use crate::folder::ServiceFolder;
 use crate::health::board::{Board, Phase};
 use crate::health::monitor::Checks;
+use crate::health::pulse::Pulse;
 use crate::local::LocalApi;
 use crate::notify::Supervisor;
 use crate::service::Started;
@@ -45,16 +46,20 @@ pub(super) struct Running {
 pub(super) struct Up {
     pub(super) running: Running,
     pub(super) ready: Ready,
+    pub(super) pulse: Arc<Pulse>,
 }
 
 impl Up {
     /// Takes calls from now on, and says so.
-    pub(super) fn open(self, supervisor: &Supervisor, announce: impl FnOnce(&Ready) + Send + 'static) -> Running {
-        let Self { mut running, ready } = self;
+    pub(super) fn open(self, supervisor: &Arc<Supervisor>, announce: impl FnOnce(&Ready) + Send + 'static) -> Running {
+        let Self { mut running, ready, pulse } = self;
         running.dispatch.open(std::mem::take(&mut running.handlers));
         tokio::spawn(Arc::clone(&running.checks).watch());
         running.board.enter(Phase::Running);
         supervisor.ready();
+        if let Err(error) = watchdog::feed(supervisor, &pulse) {
+            tracing::error!(%error, "the system gives no thread for the watchdog: the supervisor will end this process");
+        }
         // It runs code of the author and writes to a terminal: not on this thread.
         running.workers.spawn_blocking(move || announce(&ready));
         running

@@ -56,7 +56,12 @@ fn d1_while_it_drains_new_calls_are_told_to_go_elsewhere_and_health_tells_why() 
         }
     }
     let ready = process.probe("/readyz");
-    assert_eq!((ready.status, ready.json()), (503, json!({"status": "draining", "in_flight": 2})));
+    assert_eq!(
+        (ready.status, &ready.json()["status"], &ready.json()["in_flight"]),
+        (503, &json!("draining"), &json!(2))
+    );
+    let left = ready.json()["deadline_ms"].as_u64().unwrap();
+    assert!((1..=30_000).contains(&left), "{left}");
     assert_eq!((process.probe("/livez").status, process.probe("/startupz").status), (200, 200));
     let health = process.probe("/health");
     assert_eq!((health.status, &health.json()["status"]), (503, &json!("draining")));
