@@ -5,7 +5,8 @@
 //! calls alone only if they last equally long, so the shorter one stays idle until it is as old as the
 //! longer one was. Between two calls the client waits until every thread of the server sleeps: otherwise
 //! it is a matter of luck whether the next request finds the server awake, and that changes what a call
-//! costs by some 5 %.
+//! costs by some 5 %. And all threads take memory from one arena: otherwise it is luck which of them has
+//! room to let a buffer grow where it is, and that changes a call with 64 KiB by 3 %.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -14,6 +15,9 @@ use std::time::{Duration, Instant};
 use crate::Outcome;
 use crate::client::{Connection, Echo};
 use crate::process::{Launch, Server};
+
+/// What makes malloc do the same in each run.
+const ONE_ARENA: &[(&str, &str)] = &[("MALLOC_ARENA_MAX", "1")];
 
 /// Fails with what to do where there is no valgrind.
 pub(crate) fn look_for_valgrind() -> Outcome<()> {
@@ -38,7 +42,7 @@ pub(crate) fn run(server: Server, echo: &Echo, calls: u32, at_least: Duration) -
     let mut option = std::ffi::OsString::from("--callgrind-out-file=");
     option.push(&file);
     let under = vec!["valgrind".into(), "--quiet".into(), "--tool=callgrind".into(), option];
-    let process = Launch { under, ..Launch::of(server) }.ready()?;
+    let process = Launch { under, variables: ONE_ARENA, ..Launch::of(server) }.ready()?;
     let mut connection = Connection::open(process.socket())?;
     process.wait_until_idle()?;
     let begun = Instant::now();

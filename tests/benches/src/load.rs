@@ -21,7 +21,7 @@ const SERVERS: [Server; 4] = [Server::Hecate, Server::Thousand, Server::ByHand, 
 const BY_HAND: usize = 2;
 const AXUM: usize = 3;
 
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 5;
 const WINDOW: Duration = Duration::from_millis(500);
 
 /// What one server did in one round.

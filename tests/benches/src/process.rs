@@ -95,13 +95,15 @@ pub(crate) struct Launch {
     pub(crate) server: Server,
     /// What comes before it on the command line.
     pub(crate) under: Vec<OsString>,
+    /// What it finds in its environment besides its own settings.
+    pub(crate) variables: &'static [(&'static str, &'static str)],
     /// Where it tells its health; anywhere, if at all, without one.
     pub(crate) health: Option<SocketAddr>,
 }
 
 impl Launch {
     pub(crate) fn of(server: Server) -> Self {
-        Self { server, under: Vec::new(), health: None }
+        Self { server, under: Vec::new(), variables: &[], health: None }
     }
 
     /// Starts it, with the same environment wherever this runs.
@@ -112,7 +114,7 @@ impl Launch {
         line.push(program.into());
         let mut command = Command::new(&line[0]);
         command.args(&line[1..]).env_clear().stdin(Stdio::null()).stdout(Stdio::piped());
-        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).envs(self.variables.iter().copied());
         let socket = match self.server.service() {
             Some(service) => {
                 let health = self.health.unwrap_or_else(|| ([127, 0, 0, 1], 0).into());
@@ -133,11 +135,9 @@ impl Launch {
         let (sender, lines) = mpsc::channel();
         if let Some(output) = child.stdout.take() {
             // Read to its end, whoever listens: a full pipe would stop the server.
-            std::thread::spawn(move || {
-                BufReader::new(output).lines().map_while(Result::ok).for_each(|line| {
-                    let _ = sender.send(line);
-                })
-            });
+            let lines = BufReader::new(output).lines().map_while(Result::ok);
+            // Nobody may listen any more.
+            std::thread::spawn(move || lines.for_each(|line| drop(sender.send(line))));
         }
         Ok(Process { server: self.server, child, lines, socket, _folder: folder })
     }
