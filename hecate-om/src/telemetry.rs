@@ -1,5 +1,6 @@
 //! What the runtime says of itself: log lines for people on a terminal, JSON lines for everything else.
 
+pub(crate) mod histogram;
 mod lines;
 pub(crate) mod panics;
 
