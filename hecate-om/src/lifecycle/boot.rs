@@ -292,7 +292,7 @@ impl Listening {
             dispatch,
             board,
             api,
-            answering,
+            _answering: answering,
             serving,
             surroundings,
             service,

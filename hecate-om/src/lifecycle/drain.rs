@@ -152,17 +152,11 @@ struct Stopped {
 }
 
 impl Stopped {
-    /// What was answered is written before the socket goes; calls that come now find nobody.
-    async fn flush(mut self) -> Flushed {
-        let Running { answering, api, folder, .. } = &mut self.running;
-        answering.0.abort();
-        remove(&folder.paths.api_socket());
-        let flush = async {
-            // Only once it has ended are there no new connections.
-            let _ = (&mut answering.0).await;
-            api.retire().await;
-        };
-        if timeout_at(self.progress.until(0), flush).await.is_ok() {
+    /// Who is waiting to be accepted is still answered, and what was answered is written; calls that come
+    /// now find nobody.
+    async fn flush(self) -> Flushed {
+        remove(&self.running.folder.paths.api_socket());
+        if timeout_at(self.progress.until(0), self.running.api.close()).await.is_ok() {
             self.progress.told("replies are written");
         } else {
             tracing::warn!("a client did not read its reply in time");

@@ -33,7 +33,8 @@ pub(super) struct Running {
     pub(super) dispatch: Arc<Dispatch>,
     pub(super) board: Arc<Board>,
     pub(super) api: Arc<LocalApi>,
-    pub(super) answering: Owned<()>,
+    /// Answers on the socket as long as it is here.
+    pub(super) _answering: Owned<()>,
     pub(super) serving: Owned<()>,
     pub(super) surroundings: Arc<Surroundings>,
     pub(super) service: Arc<Started>,
