@@ -5,7 +5,8 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use hecate_om_tests::{Gate, Launch, Process, eventually};
+use hecate_om::testing::Setup;
+use hecate_om_tests::{Gate, Lab, Launch, Process, block_on, eventually};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -173,6 +174,26 @@ fn a_secret_of_a_container_engine_is_taken_and_told() {
             Err(code) => assert_eq!(refused(inside).0, code),
         }
     }
+}
+
+#[test]
+#[ignore = "needs root: it gives a file to another user"]
+fn a_secret_of_another_user_is_refused() {
+    let (launch, file) = with_secret(CANARY.as_bytes(), 0o600);
+    std::os::unix::fs::chown(&file, Some(4711), None).unwrap();
+    let (code, line) = refused(launch);
+    let file = file.display();
+    assert_eq!(line, format!("the secret {file} belongs to user 4711, this process runs as 0; help: chown 0 {file}"));
+    assert_eq!(code, 77);
+}
+
+#[test]
+fn a_secret_of_a_test_is_shown_no_more_than_any_other() {
+    let setup = Setup::<Lab>::new().secret("db", CANARY);
+    let shown = format!("{setup:?}{setup:#?}");
+    assert!(shown.contains("db") && !shown.contains(CANARY), "{shown}");
+    let error = block_on(setup.secret("../db", CANARY).start()).err().unwrap();
+    assert!(!format!("{error}{error:?}").contains(CANARY), "{error}");
 }
 
 #[test]
