@@ -196,7 +196,8 @@ fn with_client(info: &ServiceInfo, command: impl AsyncFnOnce(&Config) -> u8) -> 
 }
 
 async fn health(info: &ServiceInfo, config: &Config, ready: bool) -> u8 {
-    let path = if ready { "/readyz" } else { "/health" };
+    // Only what is well is 200 then, whatever probes are told.
+    let path = if ready { "/readyz" } else { "/health?degraded=503" };
     let (status, body) = match ask_health(info, config, path).await {
         Ok(answer) => answer,
         Err(error) => {

@@ -262,3 +262,27 @@ pub(super) fn bounded(text: &str, most: usize) -> String {
     }
     short
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_is_told_of_changes_and_not_too_often() {
+        let begun = Instant::now();
+        let mut check = Check::new(NewCheck::new("disk", Impact::Degrading), begun);
+        let mut told = |second, level| check.is_to_be_told(level, begun + Duration::from_secs(second));
+        assert_eq!(told(0, Level::Ok), None, "it was never unwell");
+        assert_eq!(told(1, Level::Degraded), Some(Change::Worse));
+        assert_eq!(told(2, Level::Degraded), None);
+        assert_eq!(told(3, Level::Ok), None, "so soon after the other line");
+        assert_eq!(told(4, Level::Degraded), None);
+        assert_eq!(told(12, Level::Degraded), None, "as it was told last");
+        assert_eq!(told(13, Level::Down), Some(Change::Worse));
+        assert_eq!(told(14, Level::Ok), None);
+        assert_eq!(told(23, Level::Ok), Some(Change::Better), "as soon as it may");
+        assert_eq!(told(40, Level::Ok), None);
+        assert_eq!(told(50, Level::Down), Some(Change::Worse));
+        assert_eq!(told(60, Level::Degraded), Some(Change::Better));
+    }
+}

@@ -122,11 +122,16 @@ impl Checks {
     /// Asks no check any more; what was found stays on the board.
     pub(crate) fn stop(&self) {
         self.stopped.cancel();
+        // What a check holds may hold this in turn.
+        self.waiting().clear();
     }
 
     fn wait(&self, probe: Probe) {
-        self.waiting().push(probe);
-        self.registered.notify_one();
+        let mut waiting = self.waiting();
+        if !self.stopped.is_cancelled() {
+            waiting.push(probe);
+            self.registered.notify_one();
+        }
     }
 
     /// Those who wait; nothing that is done under the lock can leave them half-done.

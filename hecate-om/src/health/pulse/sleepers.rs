@@ -45,6 +45,8 @@ impl Sleepers {
 
     /// Waits until fewer than `all` sleep, for at most `time`; says whether it came to that.
     pub(super) async fn until_one_wakes(&self, all: usize, time: Duration) -> bool {
+        // Who rang for an earlier wait does not ring for this one.
+        std::pin::pin!(self.woken.notified()).as_mut().enable();
         self.awaited.store(true, Ordering::SeqCst);
         // One that woke before this rings no bell.
         let woken = self.count() < all || tokio::time::timeout(time, self.woken.notified()).await.is_ok();
