@@ -106,7 +106,8 @@ fn a_secret_that_cannot_be_had_ends_the_boot_with_the_file_and_the_way_out() {
 
 #[test]
 fn a_pipe_a_folder_or_a_link_in_place_of_a_secret_never_keeps_the_boot() {
-    let kinds: [(&str, fn(&Path), i32); 4] = [
+    type Make = fn(&Path);
+    let kinds: [(&str, Make, i32); 4] = [
         ("no regular file", |path| mknodat(CWD, path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap(), 78),
         ("no regular file", |path| std::fs::create_dir(path).unwrap(), 78),
         ("leads in circles", |path| symlink("db", path).unwrap(), 78),
