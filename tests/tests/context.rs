@@ -209,6 +209,9 @@ fn tasks_outlive_the_last_call_and_end_before_stop() {
     }
     process.signal(Signal::TERM);
     eventually("the drain", || (process.probe("/readyz").json()["status"] == "draining").then_some(()));
+    // Long enough for a task that was told too early.
+    std::thread::sleep(Duration::from_millis(200));
+    assert!(!process.launch.journal().contains("polite ended"), "a call still needs it");
     gate.open();
     assert_eq!(wire.answer().status, 200);
     assert_eq!(process.exit_code(), 0, "{}", process.stdout());
