@@ -143,7 +143,7 @@ impl<S> Context<S> {
     /// [`draining`](Self::draining). Those that do not end are aborted, and named in the log.
     ///
     /// Limits: a name has `a-z`, `0-9`, `.`, `_` and `-`, a letter or digit first, 59 bytes, and belongs
-    /// to one task in the life of the service, which has 64 at most.
+    /// to one task in the life of the service, which has 32 at most.
     ///
     /// ```
     /// # use std::{io, time::Duration};
@@ -200,7 +200,7 @@ impl<S> Context<S> {
     /// it, is degrading. A check that panics or does not answer within two seconds has failed.
     ///
     /// Limits: a name has `a-z`, `0-9`, `.`, `_` and `-`, a letter first, 64 bytes; `every` is a time from
-    /// one second to one hour.
+    /// one second to one hour; health has room for 64 checks, those of tasks and of the runtime among them.
     ///
     /// ```
     /// # use std::time::Duration;

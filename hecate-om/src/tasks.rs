@@ -23,8 +23,8 @@ use crate::name::is_name;
 pub use self::end::TaskEnd;
 pub use self::error::SpawnError;
 
-/// How many tasks a service may have in its life.
-const MAX_TASKS: usize = 64;
+/// How many tasks a service may have in its life: half of the checks that health has room for.
+const MAX_TASKS: usize = 32;
 
 /// The tasks of a service.
 pub(crate) struct Tasks {

@@ -35,7 +35,6 @@ pub(crate) struct Report {
     pub(super) left_out: usize,
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
 fn is_zero(count: &usize) -> bool {
     *count == 0
 }
@@ -158,10 +157,19 @@ impl Report {
     }
 
     /// As JSON; checks that would make it too large are left out and counted.
-    pub(crate) fn to_json(mut self) -> Vec<u8> {
+    pub(crate) fn into_json(self) -> Vec<u8> {
+        // Text and numbers have a JSON form.
+        self.fitted(|report| serde_json::to_vec(report).unwrap_or_default())
+    }
+
+    /// As the draft has it; checks that would make it too large are left out.
+    pub(crate) fn into_draft(self) -> Vec<u8> {
+        self.fitted(Self::draft)
+    }
+
+    fn fitted(mut self, write: impl Fn(&Self) -> Vec<u8>) -> Vec<u8> {
         loop {
-            // Text and numbers have a JSON form.
-            let body = serde_json::to_vec(&self).unwrap_or_default();
+            let body = write(&self);
             if body.len() <= MAX_BODY || self.checks.is_empty() {
                 return body;
             }
@@ -178,8 +186,7 @@ impl Report {
         text
     }
 
-    /// As the draft has it.
-    pub(crate) fn to_draft(&self) -> Vec<u8> {
+    fn draft(&self) -> Vec<u8> {
         let mut checks: BTreeMap<String, Vec<Value>> = BTreeMap::new();
         for (key, found) in self.checks.iter().map(CheckReport::to_draft) {
             checks.entry(key).or_default().push(found);

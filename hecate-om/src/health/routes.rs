@@ -51,7 +51,7 @@ async fn health(
     headers: HeaderMap,
 ) -> Response {
     let report = told.board.report(detail);
-    answer(&told, Query::of(query.as_deref()), &headers, report, Report::to_json)
+    answer(&told, Query::of(query.as_deref()), &headers, report, Report::into_json)
 }
 
 async fn check(
@@ -101,7 +101,7 @@ fn answer(
     match form {
         Form::Json => with_headers(status, JSON, to_json(report)),
         Form::Text => with_headers(status, TEXT, report.to_text()),
-        Form::Draft => with_headers(status, DRAFT, report.to_draft()),
+        Form::Draft => with_headers(status, DRAFT, report.into_draft()),
     }
 }
 

@@ -53,7 +53,7 @@ async fn blocked_workers_lag_and_the_board_tells() {
     let lag = || board.report(true).only("runtime.lag").map(|report| report.status).unwrap();
     until("the lag is told", || lag() == "degraded").await;
     assert!(pulse.overdue() > Duration::from_secs(1));
-    let report: serde_json::Value = serde_json::from_slice(&board.report(true).to_json()).unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&board.report(true).into_json()).unwrap();
     let check = &report["checks"][0];
     assert!(check["observed"].as_f64().unwrap() > 1.0 && check["unit"] == "seconds", "{check}");
     assert!(report["reason"].as_str().unwrap().contains("does a handler block its thread?"), "{report}");
@@ -93,7 +93,7 @@ async fn too_many_panics_degrade() {
     pulse.report_to(Arc::clone(&board), move || count.load(Ordering::SeqCst));
     let watching = tokio::spawn(Arc::clone(&pulse).watch(workers.handle().clone()));
     let observed = || {
-        let report: serde_json::Value = serde_json::from_slice(&board.report(true).to_json()).unwrap();
+        let report: serde_json::Value = serde_json::from_slice(&board.report(true).into_json()).unwrap();
         report["checks"][1]["observed"].as_f64().unwrap_or(-1.0)
     };
     until("none is seen", || observed() == 0.0).await;
