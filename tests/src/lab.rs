@@ -223,7 +223,7 @@ impl Lab {
 
     /// Waits at a gate, and keeps its thread busy meanwhile.
     #[capability(version = 1, timeout = "60s")]
-    pub async fn whirl(&self, request: At) -> Result<()> {
+    pub async fn keep_busy(&self, request: At) -> Result<()> {
         gate::spin(request.gate);
         Ok(())
     }

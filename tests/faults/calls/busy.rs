@@ -107,7 +107,7 @@ fn c3_a_handler_that_keeps_its_thread_busy_does_not_hold_up_other_calls() {
     for _ in 0..5 {
         let gate = Gate::closed();
         let mut spinning = Wire::unix(lab.socket());
-        spinning.ask("POST", "/capabilities/lab.whirl/v1", gate.request());
+        spinning.ask("POST", "/capabilities/lab.keep_busy/v1", gate.request());
         gate.wait_for(1);
         let mut wires: Vec<_> = (0..20).map(|_| Wire::unix(lab.socket())).collect();
         for wire in &mut wires {
