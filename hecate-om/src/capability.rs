@@ -7,6 +7,7 @@ mod handler;
 pub(crate) mod json;
 mod message;
 mod refusal;
+pub(crate) mod trace;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -20,6 +21,7 @@ pub use handler::Handlers;
 pub(crate) use handler::{Answering, Bound, HandlerContract, Input, Output};
 pub use message::{Reply, Request};
 pub use refusal::{Refusal, RefusalCode};
+pub use trace::{Trace, TraceId};
 
 /// The typed address of one capability of service `S`: `#[capability]` makes one for each handler.
 ///

@@ -15,7 +15,8 @@ use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
 
-use crate::capability::{Capability, CapabilityError, json};
+use crate::capability::trace::TRACEPARENT;
+use crate::capability::{Capability, CapabilityError, Trace, json};
 use crate::dispatch::MAX_REPLY;
 use crate::local::Problem;
 
@@ -81,7 +82,7 @@ impl LocalClient {
         R: Serialize + 'static,
         T: DeserializeOwned + 'static,
     {
-        let request = json::encode(request).map_err(CallError::Request)?;
+        let request = json::encode(request, json::UNKNOWN_SIZE).map_err(CallError::Request)?;
         let reply = self.call_json(capability.name(), capability.version(), request).await?;
         json::decode(&reply).map_err(CallError::Reply)
     }
@@ -123,6 +124,11 @@ where
     let mut request = Request::new(Full::new(body));
     *request.method_mut() = method;
     *request.uri_mut() = path.parse()?;
+    if request.method() == Method::POST {
+        // A call that no other caused begins a trace of its own.
+        let trace = HeaderValue::try_from(Trace::fresh().traceparent())?;
+        request.headers_mut().insert(&TRACEPARENT, trace);
+    }
     request.headers_mut().insert(HOST, HeaderValue::from_static("localhost"));
     request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let read = async move {

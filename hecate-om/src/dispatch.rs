@@ -4,21 +4,28 @@
 //! moves to a task of its own, which ends it at its deadline and keeps it alive though its caller has
 //! gone. Either way a panic is caught, and drain can wait for it.
 
-use std::collections::HashMap;
-use std::future::poll_fn;
-use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+mod addresses;
+pub(crate) mod tally;
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
-use std::task::Poll;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use serde_json::json;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
-use tokio_util::task::TaskTracker;
-use tokio_util::task::task_tracker::TaskTrackerToken;
+use tracing::Level;
 
+use self::addresses::Addresses;
+use self::tally::{Outcome, Tally, panic_in};
+use crate::capability::trace::CallerTrace;
 use crate::capability::{
     Answering, Bound, CallId, CallParts, Caller, CapabilityError, CapabilityInfo, ErrorCode, Input, Output,
-    RETRY_AFTER, Via,
+    RETRY_AFTER, Trace, Via,
 };
 use crate::nearest::nearest;
 use crate::service::ServiceInfo;
@@ -30,6 +37,8 @@ pub(crate) const MAX_REQUEST: usize = 1024 * 1024;
 pub(crate) const MAX_REPLY: usize = 16 * 1024 * 1024;
 /// How many calls of one capability run at once.
 pub(crate) const MAX_CONCURRENCY: usize = 1024;
+/// A call that took longer is told of, although it was answered.
+const SLOW: Duration = Duration::from_secs(1);
 
 /// Who brings a call, and by which way.
 #[derive(Debug, Clone)]
@@ -50,57 +59,35 @@ enum Gate {
 /// A capability that can be called.
 struct Slot {
     info: &'static CapabilityInfo,
-    running: AtomicUsize,
+    tally: Tally,
 }
 
 /// The capabilities of the running service.
 pub(crate) struct Dispatch {
-    slots: Vec<Slot>,
-    by_address: HashMap<(&'static str, u16), usize>,
-    handlers: std::sync::OnceLock<Vec<Bound>>,
+    slots: Box<[Slot]>,
+    addresses: Addresses,
+    handlers: OnceLock<Vec<Bound>>,
     gate: AtomicU8,
-    calls: TaskTracker,
+    /// The calls that were let in and have not ended.
+    in_flight: AtomicUsize,
+    /// Told when the last of them ends in a drain.
+    idle: Notify,
+    unknown: AtomicU64,
     panics: AtomicU64,
-}
-
-/// A call that was let in: drain waits for it.
-pub(crate) struct Admitted {
-    pub(crate) id: CallId,
-    slot: usize,
-    token: TaskTrackerToken,
-    deadline: Instant,
-}
-
-impl Admitted {
-    /// Until when the call may take, its body included.
-    pub(crate) fn deadline(&self) -> Instant {
-        self.deadline
-    }
-}
-
-/// One of the places that a capability has for calls that run at once.
-struct Permit {
-    dispatch: Arc<Dispatch>,
-    slot: usize,
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        self.dispatch.slots[self.slot].running.fetch_sub(1, Ordering::Release);
-    }
 }
 
 impl Dispatch {
     /// Takes no calls until [`open`](Self::open).
     pub(crate) fn new(service: &'static ServiceInfo) -> Arc<Self> {
-        let slots = service.capabilities.iter().map(|info| Slot { info, running: AtomicUsize::new(0) });
-        let address = |(index, info): (usize, &'static CapabilityInfo)| ((info.name, info.version), index);
+        let slots = service.capabilities.iter().map(|info| Slot { info, tally: Tally::new() });
         Arc::new(Self {
             slots: slots.collect(),
-            by_address: service.capabilities.iter().enumerate().map(address).collect(),
-            handlers: std::sync::OnceLock::new(),
+            addresses: Addresses::of(service.capabilities.iter()),
+            handlers: OnceLock::new(),
             gate: AtomicU8::new(Gate::Starting as u8),
-            calls: TaskTracker::new(),
+            in_flight: AtomicUsize::new(0),
+            idle: Notify::new(),
+            unknown: AtomicU64::new(0),
             panics: AtomicU64::new(0),
         })
     }
@@ -116,42 +103,61 @@ impl Dispatch {
     /// Refuses calls from now on; those that were let in go on.
     pub(crate) fn drain(&self) {
         self.gate.store(Gate::Draining as u8, Ordering::SeqCst);
-        self.calls.close();
     }
 
     /// Waits until no call is left; only after [`drain`](Self::drain).
     pub(crate) async fn drained(&self) {
-        self.calls.wait().await;
+        loop {
+            let mut idle = std::pin::pin!(self.idle.notified());
+            // Before the count is read, so that a call that ends now is not missed.
+            idle.as_mut().enable();
+            if self.in_flight() == 0 {
+                return;
+            }
+            idle.await;
+        }
     }
 
     /// How many calls were let in and have not been answered.
     pub(crate) fn in_flight(&self) -> usize {
-        self.calls.len()
-    }
-
-    /// How many handlers panicked, ever.
-    pub(crate) fn panics(&self) -> u64 {
-        self.panics.load(Ordering::Relaxed)
+        self.in_flight.load(Ordering::SeqCst)
     }
 
     /// The capabilities with calls that still run, and how many.
     pub(crate) fn running(&self) -> Vec<(&'static CapabilityInfo, usize)> {
-        let counted = self.slots.iter().map(|slot| (slot.info, slot.running.load(Ordering::Acquire)));
+        let counted = self.slots.iter().map(|slot| (slot.info, slot.tally.running()));
         counted.filter(|(_, running)| *running > 0).collect()
     }
 
-    /// The place of a capability in the table.
-    ///
-    /// # Errors
-    /// `unknown_capability` with near names, or `unsupported_version` with those that are here.
-    pub(crate) fn find(&self, name: &str, version: u16) -> Result<usize, CapabilityError> {
-        // The key borrows for 'static; the lookup need not.
-        let by_address: &HashMap<(&str, u16), usize> = &self.by_address;
-        by_address.get(&(name, version)).copied().ok_or_else(|| self.unknown(name, &version.to_string()))
+    /// What was counted of each capability's calls.
+    pub(crate) fn tallies(&self) -> impl Iterator<Item = (&'static CapabilityInfo, &Tally)> {
+        self.slots.iter().map(|slot| (slot.info, &slot.tally))
     }
 
-    /// What a caller gets that asks for what is not here.
-    pub(crate) fn unknown(&self, name: &str, version: &str) -> CapabilityError {
+    /// How many calls asked for what is not here.
+    pub(crate) fn unknown(&self) -> u64 {
+        self.unknown.load(Ordering::Relaxed)
+    }
+
+    /// How many calls ended with a panic of their handler.
+    pub(crate) fn panics(&self) -> u64 {
+        self.panics.load(Ordering::Relaxed)
+    }
+
+    /// The place of `<name>/v<version>` in the table, if that is here.
+    pub(crate) fn find(&self, path: &str) -> Option<usize> {
+        self.addresses.find(path)
+    }
+
+    /// Counts a call that its caller may not make.
+    pub(crate) fn unauthorized(&self, slot: usize) {
+        self.slots[slot].tally.count(Outcome::Unauthorized);
+    }
+
+    /// What a caller gets that asks for what is not here: `unknown_capability` with near names, or
+    /// `unsupported_version` with those that are here.
+    pub(crate) fn stranger(&self, name: &str, version: &str) -> CapabilityError {
+        self.unknown.fetch_add(1, Ordering::Relaxed);
         let versions: Vec<u16> =
             self.slots.iter().filter(|slot| slot.info.name == name).map(|slot| slot.info.version).collect();
         if !versions.is_empty() {
@@ -169,112 +175,274 @@ impl Dispatch {
         CapabilityError::new(ErrorCode::UnknownCapability, message).with_details(json!({"nearest": near}))
     }
 
-    /// Lets a call in, before anything of it but its address was read.
+    /// Lets a call in, before anything of it but its head was read.
     ///
     /// # Errors
     /// `unavailable` before the service is ready, `draining` when it is on its way out.
-    pub(crate) fn admit(&self, slot: usize) -> Result<Admitted, CapabilityError> {
-        // The token comes first: a drain that begins now either waits for it or is seen here.
-        let token = self.calls.token();
-        match self.gate.load(Ordering::SeqCst) {
-            open if open == Gate::Open as u8 => {
-                let deadline = Instant::now() + self.slots[slot].info.timeout;
-                Ok(Admitted { id: CallId::next(), slot, token, deadline })
-            }
-            starting if starting == Gate::Starting as u8 => {
-                Err(CapabilityError::new(ErrorCode::Unavailable, "the service is starting")
-                    .retryable(Some(RETRY_AFTER)))
-            }
-            _ => Err(CapabilityError::new(
-                ErrorCode::Draining,
-                "the service is on its way out; another instance may answer",
-            )
-            .retryable(Some(RETRY_AFTER))),
-        }
-    }
-
-    /// Answers a call.
-    ///
-    /// # Errors
-    /// What the handler refused with, or what the runtime did.
-    pub(crate) async fn answer(
+    pub(crate) fn admit(
         self: &Arc<Self>,
-        admitted: Admitted,
+        slot: usize,
         origin: Origin,
-        input: Input,
-    ) -> Result<Output, CapabilityError> {
-        let Admitted { id, slot, token, deadline } = admitted;
-        let info = self.slots[slot].info;
-        let parts = CallParts { id, caller: origin.caller, via: origin.via, deadline };
-        let (permit, answer) = self.begin(slot, parts, input).map_err(|refused| told(info, id, refused))?;
-        let mut running = AssertUnwindSafe(answer);
-        let first = poll_fn(|context| Poll::Ready(panics::caught(|| running.as_mut().poll(context)))).await;
-        match first {
-            Ok(Poll::Ready(result)) => return ended(info, id, result),
-            Ok(Poll::Pending) => {}
-            Err(panic) => {
-                self.panics.fetch_add(1, Ordering::Relaxed);
-                return ended(info, id, Err(panicked(panic)));
-            }
+        trace: Option<Arc<CallerTrace>>,
+    ) -> Result<Admitted, CapabilityError> {
+        // It counts before the gate is looked at: a drain that begins now either waits for it or is
+        // seen here.
+        self.in_flight.fetch_add(1, Ordering::SeqCst);
+        let gate = self.gate.load(Ordering::SeqCst);
+        if gate == Gate::Open as u8 {
+            let dispatch = Arc::clone(self);
+            let (id, begun) = (CallId::next(), Instant::now());
+            return Ok(Admitted { dispatch, slot, id, begun, origin, trace, runs: false, counted: false });
         }
-        let counted = Arc::clone(self);
-        let rest = async move {
-            let whole = poll_fn(move |context| match panics::caught(|| running.as_mut().poll(context)) {
-                Ok(Poll::Pending) => Poll::Pending,
-                Ok(Poll::Ready(result)) => Poll::Ready(result),
-                Err(panic) => {
-                    counted.panics.fetch_add(1, Ordering::Relaxed);
-                    Poll::Ready(Err(panicked(panic)))
-                }
-            });
-            let result = tokio::time::timeout_at(deadline, whole).await;
-            let result = ended(info, id, result.unwrap_or_else(|_| Err(timed_out(info))));
-            drop((permit, token));
-            result
-        };
-        // A handler that panics while it is dropped at its deadline ends as an error here.
-        tokio::spawn(rest).await.unwrap_or_else(|error| {
-            self.panics.fetch_add(1, Ordering::Relaxed);
-            Err(told(info, id, CapabilityError::internal(error)))
+        self.leave();
+        self.slots[slot].tally.count(Outcome::Draining);
+        Err(if gate == Gate::Starting as u8 {
+            CapabilityError::unavailable("the service is starting")
+        } else {
+            CapabilityError::new(ErrorCode::Draining, "the service is on its way out; another instance may answer")
+                .retryable(Some(RETRY_AFTER))
         })
     }
 
-    fn begin(
-        self: &Arc<Self>,
-        slot: usize,
-        parts: CallParts,
-        input: Input,
-    ) -> Result<(Permit, Answering), CapabilityError> {
-        check_size(&input)?;
-        let handler = self.handlers.get().and_then(|handlers| handlers.get(slot));
-        let handler = handler.ok_or_else(|| CapabilityError::unavailable("the service is starting"))?;
-        Ok((self.permit(slot)?, handler.answer(parts, input)))
-    }
-
-    /// Notes that a call ends before its request was whole.
-    pub(crate) fn refuse(&self, admitted: &Admitted, error: CapabilityError) -> CapabilityError {
-        told(self.slots[admitted.slot].info, admitted.id, error)
-    }
-
-    /// What a caller gets that does not send its request in time.
-    pub(crate) fn timed_out(&self, admitted: &Admitted) -> CapabilityError {
-        self.refuse(admitted, timed_out(self.slots[admitted.slot].info))
-    }
-
-    fn permit(self: &Arc<Self>, slot: usize) -> Result<Permit, CapabilityError> {
-        let running = &self.slots[slot].running;
-        if running.fetch_add(1, Ordering::Acquire) < MAX_CONCURRENCY {
-            return Ok(Permit { dispatch: Arc::clone(self), slot });
+    /// One call less is in flight.
+    fn leave(&self) {
+        let was = self.in_flight.fetch_sub(1, Ordering::SeqCst);
+        if was == 1 && self.gate.load(Ordering::SeqCst) == Gate::Draining as u8 {
+            self.idle.notify_waiters();
         }
-        running.fetch_sub(1, Ordering::Release);
-        let message = format!("{MAX_CONCURRENCY} calls of `{}` are running", self.slots[slot].info.name);
-        Err(CapabilityError::new(ErrorCode::Overloaded, message).retryable(Some(RETRY_AFTER)))
     }
 }
 
-fn check_size(input: &Input) -> Result<(), CapabilityError> {
-    let Input::Json(body) = input;
-    if body.len() <= MAX_REQUEST { Ok(()) } else { Err(too_large()) }
+/// A call that was let in: drain waits for it, and it counts once.
+pub(crate) struct Admitted {
+    dispatch: Arc<Dispatch>,
+    slot: usize,
+    id: CallId,
+    begun: Instant,
+    origin: Origin,
+    trace: Option<Arc<CallerTrace>>,
+    /// Whether it has one of the places that its capability has for calls that run at once.
+    runs: bool,
+    counted: bool,
+}
+
+impl Admitted {
+    pub(crate) fn id(&self) -> CallId {
+        self.id
+    }
+
+    /// Until when the call may take, its body included.
+    pub(crate) fn deadline(&self) -> Instant {
+        self.begun + self.info().timeout
+    }
+
+    fn info(&self) -> &'static CapabilityInfo {
+        self.dispatch.slots[self.slot].info
+    }
+
+    fn tally(&self) -> &Tally {
+        &self.dispatch.slots[self.slot].tally
+    }
+
+    /// Begins to answer the call.
+    ///
+    /// # Errors
+    /// When it does not come as far as its handler.
+    pub(crate) fn answer(mut self, input: Input) -> Result<Answer, CapabilityError> {
+        match self.begin(input) {
+            Ok(answering) => Ok(Answer(State::Here { call: self, answering })),
+            Err(refused) => Err(self.refuse(refused)),
+        }
+    }
+
+    fn begin(&mut self, input: Input) -> Result<Answering, CapabilityError> {
+        let Input::Json(body) = &input;
+        if body.len() > MAX_REQUEST {
+            return Err(too_large());
+        }
+        self.tally().requests.observe(body.len() as u64);
+        self.take_place()?;
+        let handler = self.dispatch.handlers.get().and_then(|handlers| handlers.get(self.slot));
+        let handler = handler.ok_or_else(|| CapabilityError::unavailable("the service is starting"))?;
+        let parts = CallParts {
+            id: self.id,
+            caller: self.origin.caller.clone(),
+            via: self.origin.via,
+            deadline: self.deadline(),
+            trace: self.trace.clone(),
+            last_reply: self.tally().last_reply.load(Ordering::Relaxed),
+        };
+        Ok(handler.answer(parts, input))
+    }
+
+    fn take_place(&mut self) -> Result<(), CapabilityError> {
+        let running = &self.tally().running;
+        if running.fetch_add(1, Ordering::Acquire) < MAX_CONCURRENCY {
+            self.runs = true;
+            return Ok(());
+        }
+        running.fetch_sub(1, Ordering::Release);
+        let message = format!("{MAX_CONCURRENCY} calls of `{}` are running", self.info().name);
+        Err(CapabilityError::new(ErrorCode::Overloaded, message).retryable(Some(RETRY_AFTER)))
+    }
+
+    /// Ends a call before its handler saw it.
+    pub(crate) fn refuse(&mut self, error: CapabilityError) -> CapabilityError {
+        self.failed(error)
+    }
+
+    /// What a caller gets that does not send its request in time.
+    pub(crate) fn timed_out(&mut self) -> CapabilityError {
+        self.failed(timed_out(self.info()))
+    }
+
+    /// What a handler came to, as its caller sees it. Told here, because the caller may be gone.
+    fn ended(&mut self, result: Result<Output, CapabilityError>) -> Result<Output, CapabilityError> {
+        let output = match result.and_then(check_reply) {
+            Ok(output) => output,
+            Err(error) => return Err(self.failed(error)),
+        };
+        let Output::Json(reply) = &output;
+        let took = self.begun.elapsed();
+        let tally = self.tally();
+        tally.last_reply.store(reply.len(), Ordering::Relaxed);
+        tally.replies.observe(reply.len() as u64);
+        tally.durations.observe(nanoseconds(took));
+        tally.count(Outcome::Ok);
+        self.counted = true;
+        if took > SLOW || tracing::enabled!(Level::DEBUG) {
+            self.tell_answered(took);
+        }
+        Ok(output)
+    }
+
+    #[cold]
+    fn tell_answered(&self, took: Duration) {
+        let (info, id, caller) = (self.info(), self.id, &self.origin.caller);
+        let duration_ms = took.as_secs_f64() * 1e3;
+        if took > SLOW {
+            tracing::info!(capability = info.name, capability_version = info.version, call_id = %id, duration_ms, ?caller, "slow call");
+        } else {
+            tracing::debug!(capability = info.name, capability_version = info.version, call_id = %id, duration_ms, ?caller, "call answered");
+        }
+    }
+
+    #[cold]
+    fn failed(&mut self, error: CapabilityError) -> CapabilityError {
+        let outcome = Outcome::of(&error);
+        let tally = self.tally();
+        tally.durations.observe(nanoseconds(self.begun.elapsed()));
+        tally.count(outcome);
+        if outcome == Outcome::Panic {
+            self.dispatch.panics.fetch_add(1, Ordering::Relaxed);
+        }
+        self.counted = true;
+        self.tell_failed(&error);
+        error
+    }
+
+    /// A service's own refusals are its business; what broke is told once, with all that is known.
+    fn tell_failed(&self, error: &CapabilityError) {
+        let (info, id) = (self.info(), self.id);
+        let trace_id = Trace::of(id, self.trace.as_deref()).trace_id();
+        match error.kind() {
+            ErrorCode::Internal => {
+                if let Some(panic) = panic_in(error) {
+                    tracing::error!(capability = info.name, capability_version = info.version, call_id = %id, %trace_id, at = panic.location, panic = panic.message, "handler panicked");
+                } else {
+                    let chain = std::error::Error::source(error).map(chain).unwrap_or_default();
+                    tracing::error!(capability = info.name, capability_version = info.version, call_id = %id, %trace_id, error = chain, "call failed");
+                }
+            }
+            ErrorCode::Timeout => {
+                tracing::warn!(capability = info.name, capability_version = info.version, call_id = %id, %trace_id, "call reached its deadline");
+            }
+            code => {
+                tracing::debug!(capability = info.name, capability_version = info.version, call_id = %id, %trace_id, code = code.as_str(), "call refused");
+            }
+        }
+    }
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        let tally = self.tally();
+        if !self.counted {
+            // Its caller left before the request was whole; or the process ends in the middle of it.
+            tally.count(if self.runs { Outcome::Internal } else { Outcome::Invalid });
+            tally.durations.observe(nanoseconds(self.begun.elapsed()));
+        }
+        if self.runs {
+            tally.running.fetch_sub(1, Ordering::Release);
+        }
+        self.dispatch.leave();
+    }
+}
+
+/// The answer to a call, once its request is whole. Only to be polled until it is ready.
+pub(crate) struct Answer(State);
+
+enum State {
+    /// The handler has not been polled.
+    Here {
+        call: Admitted,
+        answering: Answering,
+    },
+    /// The handler was not ready at once.
+    Elsewhere(JoinHandle<Result<Output, CapabilityError>>),
+    Over,
+}
+
+impl Future for Answer {
+    type Output = Result<Output, CapabilityError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if let State::Here { call, answering } = &mut self.0 {
+            let ended = match panics::caught(|| answering.as_mut().poll(context)) {
+                Ok(Poll::Ready(result)) => Some(call.ended(result)),
+                Ok(Poll::Pending) => None,
+                Err(panic) => Some(call.ended(Err(panicked(panic)))),
+            };
+            if let Some(result) = ended {
+                self.0 = State::Over;
+                return Poll::Ready(result);
+            }
+            if let State::Here { call, answering } = std::mem::replace(&mut self.0, State::Over) {
+                self.0 = State::Elsewhere(tokio::spawn(run(call, answering)));
+            }
+        }
+        match &mut self.0 {
+            State::Elsewhere(task) => {
+                let ended = ready!(Pin::new(task).poll(context));
+                self.0 = State::Over;
+                // Its panics are caught: only a process that ends takes a task away.
+                Poll::Ready(ended.unwrap_or_else(|error| Err(CapabilityError::internal(error))))
+            }
+            State::Here { .. } | State::Over => Poll::Pending,
+        }
+    }
+}
+
+/// Runs a handler to its end or its deadline, although its caller may have gone.
+async fn run(mut call: Admitted, mut answering: Answering) -> Result<Output, CapabilityError> {
+    let whole = poll_fn(|context| match panics::caught(|| answering.as_mut().poll(context)) {
+        Ok(Poll::Pending) => Poll::Pending,
+        Ok(Poll::Ready(result)) => Poll::Ready(result),
+        Err(panic) => Poll::Ready(Err(panicked(panic))),
+    });
+    let result = match tokio::time::timeout_at(call.deadline(), whole).await {
+        Ok(result) => result,
+        // What it holds is the author's code, too.
+        Err(_) => match panics::caught(move || drop(answering)) {
+            Ok(()) => Err(timed_out(call.info())),
+            Err(panic) => Err(panicked(panic)),
+        },
+    };
+    call.ended(result)
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// A name that a caller chose: short, and without control characters.
@@ -304,35 +472,4 @@ fn timed_out(info: &CapabilityInfo) -> CapabilityError {
 
 fn panicked(panic: panics::Panic) -> CapabilityError {
     CapabilityError::internal(panic)
-}
-
-/// What a handler came to, as its caller sees it. Told here, because the caller may be gone.
-fn ended(
-    info: &CapabilityInfo,
-    id: CallId,
-    result: Result<Output, CapabilityError>,
-) -> Result<Output, CapabilityError> {
-    result.and_then(check_reply).map_err(|error| told(info, id, error))
-}
-
-/// A service's own refusals are its business; what broke is told once, with all that is known.
-fn told(info: &CapabilityInfo, id: CallId, error: CapabilityError) -> CapabilityError {
-    match error.kind() {
-        ErrorCode::Internal => {
-            let source = std::error::Error::source(&error);
-            if let Some(panic) = source.and_then(|source| source.downcast_ref::<panics::Panic>()) {
-                tracing::error!(capability = info.name, capability_version = info.version, call_id = %id, at = panic.location, panic = panic.message, "handler panicked");
-            } else {
-                let chain = source.map(chain).unwrap_or_default();
-                tracing::error!(capability = info.name, capability_version = info.version, call_id = %id, error = chain, "call failed");
-            }
-        }
-        ErrorCode::Timeout => {
-            tracing::warn!(capability = info.name, capability_version = info.version, call_id = %id, "call reached its deadline");
-        }
-        code => {
-            tracing::debug!(capability = info.name, capability_version = info.version, call_id = %id, code = code.as_str(), "call refused");
-        }
-    }
-    error
 }

@@ -57,7 +57,7 @@ use std::process::ExitCode;
 
 pub use capability::{
     Call, CallId, Caller, Capability, CapabilityError, CapabilityInfo, ErrorCode, Refusal, RefusalCode, Reply, Request,
-    Via,
+    Trace, TraceId, Via,
 };
 pub use client::CallError;
 pub use context::Context;

@@ -3,29 +3,34 @@
 //! Both the health listener and the local API stand on this. At its limit a listener makes room by
 //! cutting the connection that has been silent for longest, so that slow clients cannot lock others out.
 
+mod connection;
+
+pub(crate) use self::connection::quietly;
+
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hyper::body::{Body, Incoming};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
 use hyper::{Request, Response};
-use hyper_util::rt::{TokioIo, TokioTimer};
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+use self::connection::{Connection, Order};
 
 /// How long a client may take to send the head of a request, as a rule.
 pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often it is looked who has been late for longer than that.
+const SWEEP: Duration = Duration::from_millis(500);
 /// How long to wait when the system has no descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -69,6 +74,9 @@ pub(crate) trait Listener: Send + Sync + 'static {
     type Peer: Send + 'static;
 
     fn accept(&self) -> impl Future<Output = io::Result<(Self::Stream, Self::Peer)>> + Send;
+
+    /// Those who came before it was closed and were not accepted yet.
+    fn close(self) -> Vec<(Self::Stream, Self::Peer)>;
 }
 
 impl Listener for TcpListener {
@@ -80,6 +88,17 @@ impl Listener for TcpListener {
         // Only a matter of speed.
         let _ = stream.set_nodelay(true);
         Ok((stream, peer))
+    }
+
+    fn close(self) -> Vec<(TcpStream, SocketAddr)> {
+        // tokio's own `accept` would wait for what the system has yet to report.
+        let Ok(listener) = self.into_std() else { return Vec::new() };
+        let waiting = std::iter::from_fn(|| listener.accept().ok());
+        let adopt = |(stream, peer): (std::net::TcpStream, _)| {
+            stream.set_nonblocking(true).ok()?;
+            Some((TcpStream::from_std(stream).ok()?, peer))
+        };
+        waiting.filter_map(adopt).collect()
     }
 }
 
@@ -93,52 +112,51 @@ impl Listener for UnixListener {
         let peer = stream.peer_cred()?.uid();
         Ok((stream, peer))
     }
-}
 
-/// What a connection is told to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Order {
-    Serve,
-    /// Answer what was asked, then close.
-    Retire,
-    /// Close now.
-    Cut,
-}
-
-struct Connection {
-    order: watch::Sender<Order>,
-    /// Whether the head of a request was read; until then nothing can be lost.
-    spoke: AtomicBool,
-    /// Whether a request is being answered; what is left to write is not counted.
-    answering: AtomicBool,
-}
-
-impl Connection {
-    fn is_silent(&self) -> bool {
-        !self.spoke.load(Ordering::Acquire)
+    fn close(self) -> Vec<(UnixStream, u32)> {
+        let Ok(listener) = self.into_std() else { return Vec::new() };
+        let waiting = std::iter::from_fn(|| listener.accept().ok());
+        let adopt = |(stream, _): (std::os::unix::net::UnixStream, _)| {
+            stream.set_nonblocking(true).ok()?;
+            let stream = UnixStream::from_std(stream).ok()?;
+            let peer = stream.peer_cred().ok()?.uid();
+            Some((stream, peer))
+        };
+        waiting.filter_map(adopt).collect()
     }
+}
 
-    fn is_answering(&self) -> bool {
-        self.answering.load(Ordering::Acquire)
-    }
+/// A connection in the table, and when it last got something or was owed something.
+struct Entry {
+    connection: Arc<Connection>,
+    writes: u32,
+    since: Instant,
 }
 
 /// The open connections of a listener.
 pub(crate) struct Connections {
     limits: Limits,
     /// By number, so that the oldest come first.
-    open: Mutex<BTreeMap<u64, Arc<Connection>>>,
+    open: Mutex<BTreeMap<u64, Entry>>,
     next: AtomicU64,
+    /// Nobody is accepted any more.
+    closed: CancellationToken,
     tasks: TaskTracker,
 }
 
 impl Connections {
     pub(crate) fn new(limits: Limits) -> Arc<Self> {
-        let open = Mutex::new(BTreeMap::new());
-        Arc::new(Self { limits, open, next: AtomicU64::new(0), tasks: TaskTracker::new() })
+        Arc::new(Self {
+            limits,
+            open: Mutex::new(BTreeMap::new()),
+            next: AtomicU64::new(0),
+            closed: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        })
     }
 
-    /// Accepts connections until it is dropped. `answer` makes what answers the requests of one peer.
+    /// Accepts connections until it is dropped, or [closed](Self::close). `answer` makes what answers
+    /// the requests of one peer.
     pub(crate) async fn serve<L, A, F, Fut, B>(self: Arc<Self>, listener: L, answer: A)
     where
         L: Listener,
@@ -147,9 +165,19 @@ impl Connections {
         Fut: Future<Output = Response<B>> + Send + 'static,
         B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
     {
+        let _serving = self.tasks.token();
+        let mut sweep = tokio::time::interval(SWEEP);
+        sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut exhausted = false;
         loop {
-            let accepted = listener.accept().await;
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                _ = sweep.tick() => {
+                    self.cut_the_late();
+                    continue;
+                }
+                () = self.closed.cancelled() => break,
+            };
             // Who was accepted a moment ago is served in the pause; only then must somebody go.
             let again = std::mem::replace(&mut exhausted, accepted.as_ref().is_err_and(is_exhausted));
             match accepted {
@@ -168,6 +196,9 @@ impl Connections {
                 }
             }
         }
+        for (stream, peer) in listener.close() {
+            self.open(stream, answer(peer));
+        }
     }
 
     fn open<S, F, Fut, B>(self: &Arc<Self>, stream: S, answer: F)
@@ -178,71 +209,41 @@ impl Connections {
         B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
     {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let connection = Arc::new(Connection {
-            order: watch::Sender::new(Order::Serve),
-            spoke: AtomicBool::new(false),
-            answering: AtomicBool::new(false),
-        });
+        let connection = Connection::new();
         let full = self.table().len() >= self.limits.connections;
         if full && !self.make_room() {
             return;
         }
-        self.table().insert(number, Arc::clone(&connection));
+        let entry = Entry { connection: Arc::clone(&connection), writes: 0, since: Instant::now() };
+        self.table().insert(number, entry);
+        if self.closed.is_cancelled() {
+            connection.tell(Order::Retire);
+        }
         let connections = Arc::clone(self);
-        // Before the task runs, so that no order is missed.
-        let orders = connection.order.subscribe();
         self.tasks.spawn(async move {
             let _listed = Listed { connections: &connections, number };
-            connections.run(stream, &connection, orders, answer).await;
+            connection::serve(&connection, stream, connections.limits, answer).await;
         });
     }
 
-    async fn run<S, F, Fut, B>(
-        &self,
-        stream: S,
-        connection: &Arc<Connection>,
-        mut orders: watch::Receiver<Order>,
-        answer: F,
-    ) where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        F: Fn(Request<Incoming>) -> Fut,
-        Fut: Future<Output = Response<B>>,
-        B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + 'static,
-    {
-        let spoken = Arc::clone(connection);
-        let service = service_fn(move |request| {
-            let connection = Arc::clone(&spoken);
-            connection.spoke.store(true, Ordering::Release);
-            connection.answering.store(true, Ordering::Release);
-            let answered = answer(request);
-            async move {
-                let response = answered.await;
-                connection.answering.store(false, Ordering::Release);
-                Ok::<_, Infallible>(response)
+    /// Cuts those who were owed nothing and got nothing for longer than a head may take.
+    ///
+    /// Who sends a byte now and then is no better than who sends none; who reads a long reply slowly
+    /// gets all of it.
+    fn cut_the_late(&self) {
+        let now = Instant::now();
+        self.table().retain(|_, entry| {
+            let writes = entry.connection.writes();
+            if entry.connection.is_answering() || writes != entry.writes {
+                (entry.writes, entry.since) = (writes, now);
+                return true;
             }
+            let late = now.duration_since(entry.since) >= self.limits.head_timeout;
+            if late {
+                entry.connection.tell(Order::Cut);
+            }
+            !late
         });
-        let serving = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(self.limits.head_timeout)
-            .max_header_size(MAX_HEAD)
-            .max_buf_size(self.limits.read_buffer)
-            // A caller that has sent its request may close its half.
-            .half_close(true)
-            .serve_connection(TokioIo::new(stream), service);
-        let mut serving = std::pin::pin!(serving);
-        loop {
-            tokio::select! {
-                // An error here is a client that left or broke the protocol: hyper answered it.
-                _ = serving.as_mut() => return,
-                _ = orders.changed() => {}
-            }
-            let order = *orders.borrow_and_update();
-            match order {
-                Order::Serve => {}
-                Order::Retire if !connection.is_silent() => serving.as_mut().graceful_shutdown(),
-                Order::Retire | Order::Cut => return,
-            }
-        }
     }
 
     /// Makes room for a connection, if any can go without losing a call; says whether one could.
@@ -252,12 +253,11 @@ impl Connections {
     /// next has no such grace.
     fn make_room(&self) -> bool {
         let mut table = self.table();
-        let retired = |connection: &Connection| *connection.order.borrow() == Order::Retire;
         let oldest = |fits: &dyn Fn(&Connection) -> bool| {
-            table.iter().find(|(_, connection)| fits(connection)).map(|(number, _)| *number)
+            table.iter().find(|(_, entry)| fits(&entry.connection)).map(|(number, _)| *number)
         };
         let useless = oldest(&|connection| connection.is_silent())
-            .or_else(|| oldest(&|connection| retired(connection) && !connection.is_answering()));
+            .or_else(|| oldest(&|connection| connection.is_retired() && !connection.is_answering()));
         let idle = oldest(&|connection| !connection.is_answering());
         let (number, order) = match (useless, idle) {
             (Some(useless), _) => (useless, Order::Cut),
@@ -265,25 +265,28 @@ impl Connections {
             (None, Some(idle)) => (idle, Order::Retire),
             (None, None) => return false,
         };
-        // What is cut counts no more, though its task has yet to end.
-        let connection = if order == Order::Cut { table.remove(&number) } else { table.get(&number).cloned() };
-        connection.is_some_and(|connection| {
-            connection.order.send_replace(order);
-            true
-        })
+        let told = table.get(&number).map(|entry| entry.connection.tell(order)).is_some();
+        if order == Order::Cut {
+            // What is cut counts no more, though its task has yet to end.
+            table.remove(&number);
+        }
+        told
     }
 
-    /// Lets every connection answer what it was asked, and waits until all have closed.
-    pub(crate) async fn retire(&self) {
-        for connection in self.table().values() {
-            connection.order.send_replace(Order::Retire);
+    /// Accepts those who came before and nobody who comes later, lets every connection have the
+    /// answers to what it asked, and waits until all have closed.
+    pub(crate) async fn close(&self) {
+        // In this order: whoever is opened meanwhile sees that it is closed, or is in the table.
+        self.closed.cancel();
+        for entry in self.table().values() {
+            entry.connection.tell(Order::Retire);
         }
         self.tasks.close();
         self.tasks.wait().await;
     }
 
     /// The table; nothing that is done under its lock can leave it half-done.
-    fn table(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Connection>>> {
+    fn table(&self) -> MutexGuard<'_, BTreeMap<u64, Entry>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -336,7 +339,7 @@ mod tests {
     }
 
     fn count(connections: &Connections, fits: impl Fn(&Connection) -> bool) -> usize {
-        connections.table().values().filter(|connection| fits(connection)).count()
+        connections.table().values().filter(|entry| fits(&entry.connection)).count()
     }
 
     async fn until(what: &str, mut holds: impl FnMut() -> bool) {

@@ -7,7 +7,10 @@ mod problem;
 
 pub(crate) use problem::Problem;
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::Router;
@@ -21,16 +24,21 @@ use hyper::{Method, Request, Response};
 use hyper_util::service::TowerToHyperService;
 use serde_json::json;
 use tokio::net::UnixListener;
+use tokio::time::Sleep;
 
+use crate::capability::trace::CallerTrace;
 use crate::capability::{CallId, Caller, CapabilityError, CapabilityInfo, ErrorCode, Input, Output, Via};
 use crate::contract::Contract;
 use crate::dispatch::{self, Admitted, Dispatch, MAX_REQUEST, Origin};
-use crate::listener::{Connections, HEAD_TIMEOUT, Limits};
+use crate::listener::{Connections, HEAD_TIMEOUT, Limits, quietly};
 use crate::service::{Blueprint, ServiceInfo};
 use crate::telemetry::panics;
 
 /// More connections than a box has callers, and at most half of the files of this process.
 const LIMITS: Limits = Limits { connections: 16_384, read_buffer: 64 * 1024, head_timeout: HEAD_TIMEOUT };
+
+/// How much memory is taken for a body that has not come.
+const MAX_AHEAD: usize = 256 * 1024;
 
 /// How much of a body is read that nobody looks at, and for how long.
 const MAX_DISCARDED: usize = 16 * MAX_REQUEST;
@@ -57,84 +65,184 @@ impl LocalApi {
         })
     }
 
-    /// Answers until it is dropped.
+    /// Answers until it is dropped or [closed](Self::close).
     pub(crate) async fn serve(self: Arc<Self>, listener: UnixListener) {
         let connections = Arc::clone(&self.connections);
         let answer = move |uid| {
             let api = Arc::clone(&self);
-            move |request| Arc::clone(&api).answer(uid, request)
+            move |request| api.answer(uid, request)
         };
         connections.serve(listener, answer).await;
     }
 
-    /// Lets open connections have their replies, then closes them.
-    pub(crate) async fn retire(&self) {
-        self.connections.retire().await;
+    /// Answers who came before, nobody who comes later, and waits until all connections have closed.
+    /// The socket's file should be gone.
+    pub(crate) async fn close(&self) {
+        self.connections.close().await;
     }
 
-    async fn answer(self: Arc<Self>, uid: u32, request: Request<Incoming>) -> HttpAnswer {
+    fn answer(self: &Arc<Self>, uid: u32, request: Request<Incoming>) -> Exchange {
+        let path = called(&request);
+        let slot = path.and_then(|path| self.dispatch.find(path));
         if uid != self.owner && uid != 0 {
-            let message = format!("user {uid} may not call this service; it runs as user {}", self.owner);
-            return problem::of(&CapabilityError::new(ErrorCode::Unauthorized, message), None);
-        }
-        let slot = match address(&request) {
-            Address::Capability { name, version: Ok(version) } => self.dispatch.find(name, version),
-            Address::Capability { name, version: Err(text) } => Err(self.dispatch.unknown(name, text)),
-            // Boxed: its state is large, and a call must not carry it along.
-            Address::Elsewhere => return Box::pin(self.elsewhere(request)).await,
-        };
-        match slot.and_then(|slot| self.dispatch.admit(slot)) {
-            Ok(admitted) => self.call(uid, admitted, request).await,
-            Err(error) => refuse_unread(request, &error, None),
-        }
-    }
-
-    async fn call(&self, uid: u32, admitted: Admitted, request: Request<Incoming>) -> HttpAnswer {
-        let id = admitted.id;
-        if request.body().size_hint().lower() > MAX_REQUEST as u64 {
-            let error = self.dispatch.refuse(&admitted, dispatch::too_large());
-            return refuse_unread(request, &error, Some(id));
-        }
-        let mut body = request.into_body();
-        let body = match tokio::time::timeout_at(admitted.deadline(), read(&mut body)).await {
-            Ok(Ok(body)) => body,
-            Ok(Err(error)) => {
-                discard(body);
-                return problem::of(&self.dispatch.refuse(&admitted, error), Some(id));
+            if let Some(slot) = slot {
+                self.dispatch.unauthorized(slot);
             }
-            Err(_) => return problem::of(&self.dispatch.timed_out(&admitted), Some(id)),
+            let message = format!("user {uid} may not call this service; it runs as user {}", self.owner);
+            return Exchange::at_once(problem::of(&CapabilityError::new(ErrorCode::Unauthorized, message), None));
+        }
+        let Some(slot) = slot else {
+            return match path.and_then(|path| path.split_once("/v")) {
+                Some((name, version)) if !name.contains('/') => {
+                    let error = self.dispatch.stranger(name, version);
+                    Exchange::at_once(refuse_unread(request, &error, None))
+                }
+                _ => self.elsewhere(request),
+            };
         };
         let origin = Origin { caller: Caller::Local { uid }, via: Via::Box };
-        match self.dispatch.answer(admitted, origin, Input::Json(body)).await {
-            Ok(Output::Json(reply)) => json_response(reply).map(Either::Left),
-            Err(error) => problem::of(&error, Some(id)),
+        match self.dispatch.admit(slot, origin, CallerTrace::of(request.headers())) {
+            Ok(call) => Exchange::begin(call, request),
+            Err(error) => Exchange::at_once(refuse_unread(request, &error, None)),
         }
     }
 
-    async fn elsewhere(&self, request: Request<Incoming>) -> HttpAnswer {
-        match self.fallback.call(request).await {
-            Ok(response) => response.map(Either::Right),
-            Err(never) => match never {},
+    fn elsewhere(self: &Arc<Self>, request: Request<Incoming>) -> Exchange {
+        let api = Arc::clone(self);
+        Exchange::Other(Box::pin(async move {
+            match api.fallback.call(request).await {
+                Ok(response) => response.map(Either::Right),
+                Err(never) => match never {},
+            }
+        }))
+    }
+}
+
+/// `<name>/v<version>` of `POST /capabilities/<name>/v<version>`; names need no escapes, so there are
+/// none to undo, and a version has one spelling.
+fn called(request: &Request<Incoming>) -> Option<&str> {
+    let path = request.uri().path().strip_prefix("/capabilities/")?;
+    (*request.method() == Method::POST).then_some(path)
+}
+
+/// One request and its answer. A state machine made by hand: what a call carries along is moved with
+/// each of its steps, so it is only what the step needs.
+enum Exchange {
+    Reading(Reading),
+    Running(CallId, dispatch::Answer),
+    /// Everything that is no call that was let in; its state may be large.
+    Other(Pin<Box<dyn Future<Output = HttpAnswer> + Send>>),
+}
+
+impl Exchange {
+    fn at_once(answer: HttpAnswer) -> Self {
+        Self::Other(Box::pin(std::future::ready(answer)))
+    }
+
+    fn begin(mut call: Admitted, request: Request<Incoming>) -> Self {
+        if request.body().size_hint().lower() > MAX_REQUEST as u64 {
+            let error = call.refuse(dispatch::too_large());
+            return Self::at_once(refuse_unread(request, &error, Some(call.id())));
+        }
+        Self::Reading(Reading {
+            call: Some(call),
+            body: Some(request.into_body()),
+            whole: BytesMut::new(),
+            timer: None,
+        })
+    }
+}
+
+impl Future for Exchange {
+    type Output = HttpAnswer;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<HttpAnswer> {
+        if let Self::Reading(reading) = &mut *self {
+            let read = ready!(reading.poll(context));
+            let Some(mut call) = reading.call.take() else { return Poll::Pending };
+            let id = call.id();
+            let begun = match read {
+                Read::Whole(body) => call.answer(Input::Json(body)),
+                Read::Broken(error) => Err(call.refuse(error)),
+                Read::Late => Err(call.timed_out()),
+            };
+            match begun {
+                Ok(answer) => *self = Self::Running(id, answer),
+                Err(error) => return Poll::Ready(problem::of(&error, Some(id))),
+            }
+        }
+        match &mut *self {
+            Self::Running(id, answer) => match ready!(Pin::new(answer).poll(context)) {
+                Ok(Output::Json(reply)) => Poll::Ready(json_response(reply).map(Either::Left)),
+                Err(error) => Poll::Ready(problem::of(&error, Some(*id))),
+            },
+            Self::Other(answer) => answer.as_mut().poll(context),
+            Self::Reading(_) => Poll::Pending,
         }
     }
 }
 
-enum Address<'a> {
-    Capability { name: &'a str, version: Result<u16, &'a str> },
-    Elsewhere,
+/// A call whose request is being read, if it is not larger than a capability takes.
+struct Reading {
+    call: Option<Admitted>,
+    body: Option<Incoming>,
+    /// What came so far, when it did not come in one piece.
+    whole: BytesMut,
+    /// Made when there is something to wait for: as a rule the body comes with the head.
+    timer: Option<Pin<Box<Sleep>>>,
 }
 
-/// `POST /capabilities/{name}/v{version}`; names need no escapes, so there are none to undo, and a
-/// version has one spelling.
-fn address(request: &Request<Incoming>) -> Address<'_> {
-    let path = request.uri().path().strip_prefix("/capabilities/").and_then(|rest| rest.split_once('/'));
-    let canonical = |text: &&str| text.starts_with(|c: char| matches!(c, '1'..='9'));
-    match path.and_then(|(name, version)| Some((name, version.strip_prefix('v')?))) {
-        Some((name, text)) if request.method() == Method::POST => {
-            let version = Some(text).filter(canonical).and_then(|text| text.parse().ok()).ok_or(text);
-            Address::Capability { name, version }
+/// What came of reading.
+enum Read {
+    Whole(Bytes),
+    Broken(CapabilityError),
+    Late,
+}
+
+impl Reading {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Read> {
+        let (Some(body), Some(call)) = (&mut self.body, &self.call) else { return Poll::Pending };
+        loop {
+            let (frame, woken) = quietly(|| Pin::new(&mut *body).poll_frame(context));
+            if woken && !body.is_end_stream() {
+                context.waker().wake_by_ref();
+            }
+            let Poll::Ready(frame) = frame else {
+                let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(call.deadline())));
+                return timer.as_mut().poll(context).map(|()| Read::Late);
+            };
+            let data = match frame {
+                None => return Poll::Ready(Read::Whole(std::mem::take(&mut self.whole).freeze())),
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => data,
+                    // Trailers: nothing of the body.
+                    Err(_) => continue,
+                },
+                Some(Err(error)) => {
+                    let error = CapabilityError::invalid_request(format!("the body ended early: {error}"));
+                    return Poll::Ready(Read::Broken(error));
+                }
+            };
+            if self.whole.len() + data.len() > MAX_REQUEST {
+                if let Some(body) = self.body.take() {
+                    discard(body);
+                }
+                return Poll::Ready(Read::Broken(dispatch::too_large()));
+            }
+            let more = body.size_hint().exact();
+            if more == Some(0) && self.whole.is_empty() {
+                return Poll::Ready(Read::Whole(data));
+            }
+            if self.whole.is_empty() {
+                // One piece of memory for what is announced; not for much more than came.
+                let announced = usize::try_from(more.unwrap_or(0)).unwrap_or(0).min(MAX_AHEAD);
+                self.whole.reserve(data.len() + announced);
+            }
+            self.whole.extend_from_slice(&data);
+            if more == Some(0) {
+                return Poll::Ready(Read::Whole(std::mem::take(&mut self.whole).freeze()));
+            }
         }
-        _ => Address::Elsewhere,
     }
 }
 
@@ -163,23 +271,6 @@ fn discard(mut body: Incoming) {
         }
     };
     tokio::spawn(tokio::time::timeout(DISCARD_TIME, discarding));
-}
-
-/// Reads a body that is not larger than a capability takes.
-async fn read(body: &mut Incoming) -> Result<Bytes, CapabilityError> {
-    let broken = |error: hyper::Error| CapabilityError::invalid_request(format!("the body ended early: {error}"));
-    let mut whole = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
-        if whole.len() + data.len() > MAX_REQUEST {
-            return Err(dispatch::too_large());
-        }
-        if whole.is_empty() && body.is_end_stream() {
-            return Ok(data);
-        }
-        whole.extend_from_slice(&data);
-    }
-    Ok(whole.freeze())
 }
 
 fn json_response(body: impl Into<Bytes>) -> Response<Full<Bytes>> {

@@ -8,6 +8,7 @@
 
 pub(crate) mod counts;
 mod format;
+pub(crate) mod histogram;
 mod limit;
 mod lines;
 mod log;

@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
+
+use super::trace::{CallerTrace, Trace};
 
 /// The call that a handler of service `S` answers: who calls, by which way, and until when.
 ///
@@ -38,6 +40,11 @@ impl<S> Call<S> {
         self.parts.id
     }
 
+    /// How many bytes the last reply of this capability had.
+    pub(super) fn last_reply(&self) -> usize {
+        self.parts.last_reply
+    }
+
     /// Who calls, as the transport verified it.
     pub fn caller(&self) -> &Caller {
         &self.parts.caller
@@ -46,6 +53,11 @@ impl<S> Call<S> {
     /// The way by which the call came.
     pub fn via(&self) -> Via {
         self.parts.via
+    }
+
+    /// The trace that the call belongs to: the caller's, or one that begins here.
+    pub fn trace(&self) -> Trace {
+        Trace::of(self.parts.id, self.parts.trace.as_deref())
     }
 
     /// When the caller gets `timeout` and the handler is dropped.
@@ -72,6 +84,10 @@ pub(crate) struct CallParts {
     pub(crate) caller: Caller,
     pub(crate) via: Via,
     pub(crate) deadline: Instant,
+    /// What the caller said of its trace, if anything.
+    pub(crate) trace: Option<Arc<CallerTrace>>,
+    /// How many bytes the last reply of this capability had.
+    pub(crate) last_reply: usize,
 }
 
 /// Who calls.
@@ -102,6 +118,11 @@ impl CallId {
     pub(crate) fn next() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// What sets this call apart from others of this process.
+    pub(super) fn number(self) -> u64 {
+        self.0
     }
 }
 

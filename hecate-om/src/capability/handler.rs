@@ -55,9 +55,12 @@ impl<S: Send + Sync + 'static> Handlers<S> {
         let erased: Erased<S> = Box::new(move |service, call, input| {
             Box::pin(async move {
                 let Input::Json(body) = input;
+                let last_reply = call.last_reply();
                 let request = json::decode::<R>(&body)?;
+                // The request has what it needs of it.
+                drop(body);
                 match run(service, call, request).await {
-                    Ok(reply) => json::encode(&reply).map(Output::Json),
+                    Ok(reply) => json::encode(&reply, last_reply).map(Output::Json),
                     Err(refusal) => Err(refusal.into_error()),
                 }
             })

@@ -63,15 +63,25 @@ fn invalid(path: &str, error: &serde_json::Error) -> CapabilityError {
         .with_details(json!({"path": path, "line": error.line(), "column": error.column()}))
 }
 
-/// Writes a reply.
+/// What is expected of a message when none was written before.
+pub(crate) const UNKNOWN_SIZE: usize = 0;
+
+/// Writes a message that probably has `expected` bytes.
 ///
 /// # Errors
 /// `internal` when the value has no JSON form.
-pub(crate) fn encode<T: Serialize + 'static>(reply: &T) -> Result<Bytes, CapabilityError> {
+pub(crate) fn encode<T: Serialize + 'static>(message: &T, expected: usize) -> Result<Bytes, CapabilityError> {
     if is_unit::<T>() {
         return Ok(Bytes::from_static(b"{}"));
     }
-    serde_json::to_vec(reply).map(Bytes::from).map_err(CapabilityError::internal)
+    let expected = if expected == UNKNOWN_SIZE { 128 } else { expected };
+    let mut written = Vec::with_capacity(expected);
+    serde_json::to_writer(&mut written, message).map_err(CapabilityError::internal)?;
+    if written.len() < expected / 4 {
+        // One large message must not make all that follow hold as much.
+        written.shrink_to_fit();
+    }
+    Ok(Bytes::from(written))
 }
 
 /// The schema of a message.
@@ -137,6 +147,6 @@ mod tests {
         decode::<()>(b"{}").unwrap();
         decode::<()>(br#"{"more": 1}"#).unwrap();
         assert_eq!(decode::<()>(b"[]").unwrap_err().code(), "invalid_request");
-        assert_eq!(encode(&()).unwrap(), "{}");
+        assert_eq!(encode(&(), UNKNOWN_SIZE).unwrap(), "{}");
     }
 }

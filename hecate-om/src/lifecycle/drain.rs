@@ -16,7 +16,7 @@ const STOP: u32 = 5;
 
 impl Running<'_> {
     /// Ends everything in order; returns the exit code.
-    pub(super) async fn drain(mut self) -> u8 {
+    pub(super) async fn drain(self) -> u8 {
         let end = Instant::now() + self.config.stop_timeout;
         let part = |thirtieths: u32| self.config.stop_timeout * thirtieths / 30;
         self.board.drain_until(end.into_std());
@@ -25,15 +25,11 @@ impl Running<'_> {
         let calls_ended = self.calls_end(part(CALLS)).await;
         let stopped = self.stop(part(STOP)).await;
 
-        // What was answered is written before the socket goes; calls that come now find nobody.
-        self.api_task.abort();
+        // Who is waiting to be accepted is still answered; calls that come now find nobody.
         remove(&self.folder.paths.api_socket());
-        let flush = async {
-            // Only once it has ended are there no new connections.
-            let _ = (&mut self.api_task).await;
-            self.api.retire().await;
-        };
-        if tokio::time::timeout_at(end, flush).await.is_err() {
+        let closed = tokio::time::timeout_at(end, self.api.close()).await;
+        self.api_task.abort();
+        if closed.is_err() {
             tracing::warn!("a client did not read its reply in time");
         }
         remove(&self.folder.paths.health_address());

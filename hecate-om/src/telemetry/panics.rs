@@ -16,22 +16,30 @@ pub(crate) struct Panic {
     pub(crate) location: String,
 }
 
+/// What this thread does about panics. Apart from [`CAUGHT`], which is dear to look at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Catching {
+    No,
+    Yes,
+    /// One was seen, and is told in [`CAUGHT`].
+    Seen,
+}
+
 thread_local! {
-    static CATCHING: Cell<bool> = const { Cell::new(false) };
+    static CATCHING: Cell<Catching> = const { Cell::new(Catching::No) };
     static CAUGHT: RefCell<Option<Panic>> = const { RefCell::new(None) };
 }
 
 /// Runs `action`; a panic in it is returned instead of unwinding further.
 pub(crate) fn caught<T>(action: impl FnOnce() -> T) -> Result<T, Panic> {
-    let outer = CATCHING.replace(true);
-    // One that the action caught itself must not pass for the next.
-    CAUGHT.set(None);
+    // What was seen before must not pass for the next.
+    let outer = CATCHING.replace(Catching::Yes);
     let result = catch_unwind(AssertUnwindSafe(action));
-    CATCHING.set(outer);
+    let seen = CATCHING.replace(outer) == Catching::Seen;
     result.map_err(|payload| {
         let message = message_of(&*payload);
         // The hook is not told of one that is passed on; what it saw then is an earlier one.
-        let seen = CAUGHT.take().filter(|seen| seen.message == message);
+        let seen = CAUGHT.take().filter(|caught| seen && caught.message == message);
         let panic = seen.unwrap_or_else(|| Panic { message, location: "unknown place".to_owned() });
         // A payload may panic in its turn when it is dropped; what that leaves is never looked at.
         if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
@@ -47,8 +55,9 @@ pub(crate) fn install_hook() {
     INSTALLED.call_once(|| {
         let previous = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            if CATCHING.get() {
+            if CATCHING.get() != Catching::No {
                 CAUGHT.set(Some(seen(info)));
+                CATCHING.set(Catching::Seen);
                 return;
             }
             TASK_PANICS.add(1);
