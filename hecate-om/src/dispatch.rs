@@ -130,19 +130,16 @@ impl Dispatch {
     }
 
     /// What was counted of each capability's calls.
-    #[allow(dead_code, reason = "the metrics that read it come next")]
     pub(crate) fn tallies(&self) -> impl Iterator<Item = (&'static CapabilityInfo, &Tally)> {
         self.slots.iter().map(|slot| (slot.info, &slot.tally))
     }
 
     /// How many calls asked for what is not here.
-    #[allow(dead_code, reason = "the metrics that read it come next")]
     pub(crate) fn unknown(&self) -> u64 {
         self.unknown.load(Ordering::Relaxed)
     }
 
     /// How many calls ended with a panic of their handler.
-    #[allow(dead_code, reason = "the health check that reads it comes next")]
     pub(crate) fn panics(&self) -> u64 {
         self.panics.load(Ordering::Relaxed)
     }

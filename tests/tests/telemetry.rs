@@ -57,7 +57,7 @@ fn every_line_has_the_same_first_fields_in_the_same_order() {
     let times: Vec<_> = log.iter().map(|line| line["timestamp"].as_str().unwrap()).collect();
     assert!(times.iter().all(|time| time.len() == 27 && time.ends_with('Z')), "{times:?}");
     let panicked = text.lines().find(|line| line.contains("handler panicked")).unwrap();
-    assert_eq!(members(panicked)[7..], ["capability", "capability_version", "call_id", "at", "panic"]);
+    assert_eq!(members(panicked)[7..], ["trace_id", "capability", "capability_version", "call_id", "at", "panic"]);
 }
 
 #[test]
@@ -159,6 +159,52 @@ fn metrics_tell_of_the_process_and_the_service() {
     let started = sample(&process, "process_start_time_seconds");
     let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs_f64();
     assert!((now - 600.0..now + 5.0).contains(&started), "{started} at {now}");
+}
+
+#[test]
+fn metrics_tell_how_calls_ended() {
+    let process = lab().ready();
+    let mut wire = process.wire();
+    let calls = [
+        ("lab.say", r#"{"text":"a"}"#, "ok"),
+        ("lab.say", "[]", "invalid"),
+        ("lab.fall", r#"{"how":"early"}"#, "panic"),
+        ("lab.fall", r#"{"how":"late"}"#, "panic"),
+        ("lab.fail", "", "internal"),
+        ("lab.hurry_badly", "", "timeout"),
+    ];
+    for (capability, body, _) in calls {
+        wire.call(capability, body);
+    }
+    wire.call("lab.nobody", "");
+    let ended = |capability: &str, outcome: &str| {
+        let labels = format!(r#"capability="{capability}",version="1",outcome="{outcome}""#);
+        sample(&process, &format!("hecate_calls_total{{{labels}}}"))
+    };
+    for (capability, _, outcome) in &calls[..5] {
+        let times = calls.iter().filter(|call| call.0 == *capability && call.2 == *outcome).count();
+        assert_eq!(ended(capability, outcome), times as f64, "{capability} {outcome}");
+    }
+    // Its local panics when it is dropped at the deadline.
+    assert_eq!(
+        ended("lab.hurry_badly", "timeout") + ended("lab.hurry_badly", "internal") + ended("lab.hurry_badly", "panic"),
+        1.0
+    );
+    assert_eq!(ended("lab.say", "panic"), 0.0, "what never happened is there as well");
+    assert_eq!(sample(&process, "hecate_unknown_calls_total"), 1.0);
+    assert_eq!(sample(&process, r#"hecate_call_duration_seconds_count{capability="lab.say",version="1"}"#), 2.0);
+    assert_eq!(sample(&process, r#"hecate_call_request_bytes_sum{capability="lab.say"}"#), 14.0);
+    assert_eq!(sample(&process, r#"hecate_call_response_bytes_count{capability="lab.say"}"#), 1.0);
+    let gate = Gate::closed();
+    let mut waiting = process.wire();
+    waiting.ask("POST", "/capabilities/lab.hold/v1", gate.request());
+    gate.wait_for(1);
+    assert_eq!(sample(&process, r#"hecate_calls_in_flight{capability="lab.hold"}"#), 1.0);
+    gate.open();
+    assert_eq!(waiting.answer().status, 200);
+    eventually("its end", || {
+        (sample(&process, r#"hecate_calls_in_flight{capability="lab.hold"}"#) == 0.0).then_some(())
+    });
 }
 
 #[test]

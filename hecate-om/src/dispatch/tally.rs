@@ -44,7 +44,6 @@ impl Outcome {
     ];
 
     /// As a label says it.
-    #[allow(dead_code, reason = "the metrics that read it come next")]
     pub(crate) fn word(self) -> &'static str {
         match self {
             Outcome::Ok => "ok",
@@ -129,7 +128,6 @@ impl Tally {
     }
 
     /// How many calls ended so.
-    #[allow(dead_code, reason = "the metrics that read it come next")]
     pub(crate) fn calls(&self, outcome: Outcome) -> u64 {
         self.outcomes[outcome as usize].load(Ordering::Relaxed)
     }

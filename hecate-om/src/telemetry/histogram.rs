@@ -36,7 +36,6 @@ impl<const N: usize> Histogram<N> {
     }
 
     /// What was counted so far.
-    #[allow(dead_code, reason = "the metrics that read it come next")]
     pub(crate) fn snapshot(&self) -> Snapshot {
         let mut count = 0;
         let mut add = |counted: &AtomicU64| {

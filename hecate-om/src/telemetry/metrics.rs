@@ -19,6 +19,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeCounterValue, EncodeG
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::histogram::Snapshot;
 use crate::health::board::Board;
 use crate::health::pulse::Pulse;
 
@@ -116,6 +117,16 @@ pub(crate) struct Spread {
 }
 
 impl Spread {
+    /// What was counted in units of which so many are one of the metric's.
+    fn of(seen: &Snapshot, units: f64) -> Self {
+        let mut before = 0;
+        let mut own = |up_to: u64| up_to.saturating_sub(std::mem::replace(&mut before, up_to));
+        let mut buckets: Vec<_> =
+            seen.up_to.iter().map(|(bound, up_to)| (*bound as f64 / units, own(*up_to))).collect();
+        buckets.push((f64::INFINITY, own(seen.count)));
+        Self { buckets, sum: seen.sum as f64 / units }
+    }
+
     fn is_empty(&self) -> bool {
         self.buckets.iter().all(|(_, count)| *count == 0)
     }

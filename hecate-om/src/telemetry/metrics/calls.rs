@@ -61,11 +61,12 @@ pub(super) struct Calls {
     versions: Folded<(&'static str, String), CallCounts>,
     /// By name alone.
     names: Folded<&'static str, CallCounts>,
+    unknown: u64,
 }
 
 impl Calls {
-    /// `all` in the order of declaration.
-    pub(super) fn of(all: Vec<CallCounts>) -> Self {
+    /// `all` in the order of declaration; `unknown` calls were for what is not here.
+    pub(super) fn of(all: Vec<CallCounts>, unknown: u64) -> Self {
         let mut size = 0;
         let mut fits = move |counts: &CallCounts| {
             size += counts.size();
@@ -77,7 +78,7 @@ impl Calls {
         let kept: std::collections::HashSet<_> = versions.sets.iter().map(|((name, _), _)| *name).collect();
         let by_name = all.into_iter().map(|counts| (counts.capability, counts));
         let names = fold(by_name, OTHER, CallCounts::add, |name, _| kept.contains(name));
-        Self { versions, names }
+        Self { versions, names, unknown }
     }
 }
 
@@ -90,6 +91,8 @@ impl Collector for Calls {
                 calls.counted(&labels, *count)?;
             }
         }
+        let help = "Calls for capabilities that are not here.";
+        Family::counter(&mut encoder, "hecate_unknown_calls", help)?.counted(&[], self.unknown)?;
         let seconds = Some(&Unit::Seconds);
         let help = "How long calls took; of a capability that was called.";
         let mut durations = Family::of(&mut encoder, "hecate_call_duration", help, seconds, MetricType::Histogram)?;

@@ -1,11 +1,15 @@
 //! Where the numbers come from: whoever keeps them, read at the time of the scrape.
 
 use super::Spread;
-use super::calls::Calls;
+use super::calls::{CallCounts, Calls};
 use super::health::{CheckFound, HealthState};
 use super::runtime::{Build, Runtime};
+use crate::dispatch::tally::Outcome;
 use crate::health::board::Board;
 use crate::health::pulse::Pulse;
+
+/// In a second.
+const NANOSECONDS: f64 = 1e9;
 
 pub(super) fn build(board: &Board) -> Build {
     let info = board.info();
@@ -23,8 +27,17 @@ pub(super) fn health(board: &Board) -> HealthState {
     HealthState::of(summary.status, found.collect())
 }
 
-pub(super) fn calls(_board: &Board) -> Calls {
-    Calls::of(Vec::new())
+pub(super) fn calls(board: &Board) -> Calls {
+    let counts = board.dispatch().tallies().map(|(info, tally)| CallCounts {
+        capability: info.name,
+        version: info.version,
+        in_flight: tally.running() as u64,
+        outcomes: Outcome::ALL.map(|outcome| (outcome.word(), tally.calls(outcome))).to_vec(),
+        duration: Spread::of(&tally.durations.snapshot(), NANOSECONDS),
+        request_bytes: Spread::of(&tally.requests.snapshot(), 1.0),
+        reply_bytes: Spread::of(&tally.replies.snapshot(), 1.0),
+    });
+    Calls::of(counts.collect(), board.dispatch().unknown())
 }
 
 pub(super) fn runtime(board: &Board, pulse: &Pulse) -> Runtime {

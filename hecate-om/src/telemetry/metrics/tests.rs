@@ -57,7 +57,7 @@ fn the_text_is_exactly_this() {
     let text = written(vec![
         Box::new(Build { service: "hecate-lab", version: "1.0.0" }),
         Box::new(HealthState::of("degraded", vec![found("disk \"a\"\nb\\", false, 1500)])),
-        Box::new(Calls::of(vec![call])),
+        Box::new(Calls::of(vec![call], 7)),
     ]);
     assert_eq!(text, include_str!("tests/small.txt").replace("HECATE_OM", env!("CARGO_PKG_VERSION")));
 }
@@ -67,7 +67,7 @@ fn capabilities_beyond_the_bound_are_one() {
     let names: Vec<&'static str> = (0..1000).map(|n| &*format!("lab.number_{n:04}").leak()).collect();
     let all: Vec<_> = names.iter().map(|name| counts(name, 1, 1)).collect();
     let begun = Instant::now();
-    let text = written(vec![Box::new(Calls::of(all))]);
+    let text = written(vec![Box::new(Calls::of(all, 0))]);
     let took = begun.elapsed();
     println!("1000 capabilities: {} bytes in {took:?}", text.len());
     assert!(took < Duration::from_secs(2), "{took:?}");
@@ -85,7 +85,7 @@ fn capabilities_beyond_the_bound_are_one() {
 #[test]
 fn capabilities_that_nobody_calls_cost_little() {
     let names: Vec<&'static str> = (0..1000).map(|n| &*format!("lab.number_{n:04}").leak()).collect();
-    let text = written(vec![Box::new(Calls::of(names.iter().map(|name| counts(name, 1, 0)).collect()))]);
+    let text = written(vec![Box::new(Calls::of(names.iter().map(|name| counts(name, 1, 0)).collect(), 0))]);
     assert_eq!(samples(&text, "hecate_calls_in_flight").len(), MAX_LABEL_SETS + 1);
     assert_eq!(samples(&text, "hecate_call_duration_seconds_count").len(), 0);
 }
@@ -93,14 +93,16 @@ fn capabilities_that_nobody_calls_cost_little() {
 #[test]
 fn the_longest_names_stay_within_the_bound() {
     let names: Vec<&'static str> = (0..500).map(|n| &*format!("{n:03}.{}", "x".repeat(124)).leak()).collect();
-    let text =
-        written(vec![Box::new(Calls::of(names.iter().map(|name| counts(name, 65535, u64::MAX / 10_000)).collect()))]);
+    let text = written(vec![Box::new(Calls::of(
+        names.iter().map(|name| counts(name, 65535, u64::MAX / 10_000)).collect(),
+        0,
+    ))]);
     assert!(text.len() < MAX_EXPOSITION && samples(&text, "hecate_calls_in_flight").len() > 50, "{}", text.len());
 }
 
 #[test]
 fn versions_of_a_capability_share_what_has_no_version() {
-    let text = written(vec![Box::new(Calls::of(vec![counts("lab.say", 1, 2), counts("lab.say", 3, 5)]))]);
+    let text = written(vec![Box::new(Calls::of(vec![counts("lab.say", 1, 2), counts("lab.say", 3, 5)], 0))]);
     assert_eq!(samples(&text, "hecate_calls_in_flight"), [r#"hecate_calls_in_flight{capability="lab.say"} 7"#]);
     assert!(text.contains(r#"hecate_call_request_bytes_bucket{le="64.0",capability="lab.say"} 7"#), "{text}");
     assert_eq!(samples(&text, "hecate_call_duration_seconds_count").len(), 2);
@@ -151,4 +153,11 @@ fn restarts_and_lag_are_told_when_they_are_known() {
     for name in ["hecate_panics_total", "hecate_log_lines_total"] {
         assert!(samples(&text, name).len() >= 2, "{name}");
     }
+}
+
+#[test]
+fn what_was_counted_becomes_buckets_of_their_own() {
+    let seen = Snapshot { sum: 7_500_000_000, count: 6, up_to: vec![(5_000_000, 2), (1_000_000_000, 5)] };
+    let buckets = vec![(0.005, 2), (1.0, 3), (f64::INFINITY, 1)];
+    assert_eq!(Spread::of(&seen, 1e9), Spread { buckets, sum: 7.5 });
 }
