@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 
 use crate::config::Config;
 use crate::health::board::Board;
-use crate::service::ServiceInfo;
+use crate::service::{Service, ServiceInfo};
 
 /// What the runtime knows and a service may use.
 pub(crate) struct Surroundings {
@@ -53,6 +53,41 @@ impl<S> Context<S> {
     /// What the service declares of itself.
     pub fn info(&self) -> &'static ServiceInfo {
         self.surroundings.info
+    }
+}
+
+impl<S: Service> Context<S> {
+    /// The settings that the service has of its own, from the table `[service]` of a TOML file and from
+    /// variables with its scope as prefix. They were read before anything else began.
+    ///
+    /// ```
+    /// use hecate_om::prelude::*;
+    ///
+    /// #[settings]
+    /// struct LibrarySettings {
+    ///     /// How many books a person may have.
+    ///     #[serde(default = "five")]
+    ///     books: u8,
+    /// }
+    ///
+    /// fn five() -> u8 { 5 }
+    ///
+    /// struct Library { books: u8 }
+    ///
+    /// /// Lends books.
+    /// #[hecate_service(name = "hecate-library", settings = LibrarySettings)]
+    /// impl Library {
+    ///     async fn start(context: Context<Self>) -> Result<Self, StartError> {
+    ///         Ok(Self { books: context.settings().books }) // LIBRARY_BOOKS, or `books` in `[service]`
+    ///     }
+    /// }
+    /// ```
+    pub fn settings(&self) -> &S::Settings {
+        match self.surroundings.config.settings.get() {
+            Some(settings) => settings,
+            // A blueprint reads the settings of its own service.
+            None => unreachable!("the settings of another service"),
+        }
     }
 }
 

@@ -27,25 +27,23 @@
 
 use std::fs::DirBuilder;
 use std::marker::PhantomData;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::{Method, StatusCode};
+use hyper::Method;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
-use tracing_subscriber::filter::Targets;
 
 use crate::capability::Capability;
 use crate::client::{CallError, LocalClient, exchange};
-use crate::config::{Config, HealthAddress};
+use crate::config::{Config, ConfigError, Sources, setting};
 use crate::exit;
 use crate::health::endpoint::Place;
 use crate::lifecycle::{self, Stop};
@@ -93,16 +91,17 @@ pub struct TestService<S> {
 pub async fn start<S: Service>() -> Result<TestService<S>, NotStarted> {
     let failed = |error: std::io::Error| NotStarted { exit_code: exit::CANNOT_CREATE, message: error.to_string() };
     let folder = TemporaryFolder::new().map_err(failed)?;
-    let config = Config {
-        runtime_dir: folder.path.join("run"),
-        health: HealthAddress::Tcp((Ipv4Addr::LOCALHOST, 0).into()),
-        data_dir: folder.path.join("data"),
-        secrets_dir: folder.path.join("secrets"),
-        degraded_status: StatusCode::SERVICE_UNAVAILABLE,
-        log: Targets::new(),
-        start_timeout: Duration::from_secs(300),
-        stop_timeout: Duration::from_secs(30),
-    };
+    let blueprint = Blueprint::of::<S>();
+    let within = |name: &str| folder.path.join(name).into_os_string();
+    let sources = Sources::only([
+        (setting::RUNTIME_DIR.variable, within("run")),
+        (setting::DATA_DIR.variable, within("data")),
+        (setting::SECRETS_DIR.variable, within("secrets")),
+        (setting::HEALTH_ADDR.variable, "127.0.0.1:0".into()),
+        (setting::LOG.variable, "off".into()),
+    ]);
+    let wrong = |error: ConfigError| NotStarted { exit_code: error.exit_code(), message: error.to_string() };
+    let config = Config::load(&blueprint, sources).map_err(wrong)?.config;
     let (stops, stopping) = mpsc::channel(2);
     let (ready, is_ready) = oneshot::channel();
     let run = move || {
@@ -110,7 +109,7 @@ pub async fn start<S: Service>() -> Result<TestService<S>, NotStarted> {
             // Whoever waited may be gone; the service is stopped then.
             let _ = ready.send((up.socket.to_owned(), up.health.clone()));
         };
-        lifecycle::run(Blueprint::of::<S>(), &config, || Ok(stopping), told)
+        lifecycle::run(blueprint, &config, || Ok(stopping), told)
     };
     let (done, is_done) = oneshot::channel();
     let thread = std::thread::Builder::new().name("hecate-control".to_owned()).spawn(move || match run() {
