@@ -149,6 +149,7 @@ fn contract(service: &Service) -> TokenStream {
         impl __hecate::Service for #self_type {
             const INFO: &'static __hecate::ServiceInfo = &INFO;
             type Settings = #settings;
+            fn settings_type() -> __hecate::SettingsType { __hecate::settings::<#settings>() }
             fn describe_handlers(__handlers: &mut __hecate::Handlers<Self>) #shared { #(#handlers)* }
             fn boot(
                 __context: __hecate::Context<Self>,

@@ -10,8 +10,7 @@ use crate::derived::{Derives, stub};
 use crate::diagnostics::{Diagnostics, Expansion, Rule};
 use crate::service::kind_of;
 
-const DERIVES: Derives =
-    Derives { taker: "#[settings]", serde: &["Deserialize"], serde_says: "deny_unknown_fields" };
+const DERIVES: Derives = Derives { taker: "#[settings]", serde: &["Deserialize"], serde_says: "deny_unknown_fields" };
 
 /// Adds the reading half of serde, strict about keys, and the JSON Schema.
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Expansion {
@@ -52,7 +51,8 @@ fn check_item<'a>(item: &'a Item, diagnostics: &mut Diagnostics) -> Option<(&'a 
             if settings.generics.params.is_empty() {
                 return None;
             }
-            let what = format!("settings `{}` have parameters, and a configuration cannot fill them in", settings.ident);
+            let what =
+                format!("settings `{}` have parameters, and a configuration cannot fill them in", settings.ident);
             let help = format!("write `struct {} {{ .. }}`, with the types that are meant", settings.ident);
             diagnostics.error(Rule::ConcreteSettings, &settings.generics, what, help);
             Some((&settings.ident, &settings.generics))

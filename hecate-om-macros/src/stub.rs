@@ -120,6 +120,7 @@ impl ToTokens for Stub {
             {
                 const INFO: &'static #private::ServiceInfo = &#private::NO_SERVICE;
                 type Settings = #settings;
+                fn settings_type() -> #private::SettingsType { ::core::unreachable!() }
                 fn describe_handlers(_: &mut #private::Handlers<Self>) {}
                 fn boot(
                     _: #private::Context<Self>,

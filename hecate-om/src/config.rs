@@ -36,9 +36,9 @@ use crate::service::Blueprint;
 
 pub(crate) use listing::{service_help, settings_help};
 pub(crate) use report::ConfigError;
-pub use service::Settings;
+pub(crate) use service::ServiceSettings;
+pub use service::{Settings, SettingsType};
 pub(crate) use shape::Shape;
-pub(crate) use service::{ServiceSettings, SettingsType};
 
 /// The longest path of a Unix socket, in bytes: `sun_path` holds 108 with its end.
 pub(crate) const MAX_SOCKET_PATH: usize = 107;

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::capability::{Bound, CapabilityInfo, HandlerContract, Handlers};
-use crate::config::{Settings, SettingsType, Shape};
+use crate::config::{SettingsType, Shape};
 use crate::context::{Context, Surroundings};
 use crate::exit;
 use crate::health::Health;
@@ -26,7 +26,11 @@ pub trait Service: Send + Sync + Sized + 'static {
     const INFO: &'static ServiceInfo;
 
     /// The settings that the service has of its own; `()` if it has none.
-    type Settings: Settings;
+    type Settings: 'static;
+
+    /// How they are read.
+    #[doc(hidden)]
+    fn settings_type() -> SettingsType;
 
     #[doc(hidden)]
     fn describe_handlers(handlers: &mut Handlers<Self>)
@@ -220,7 +224,7 @@ impl Blueprint {
     pub(crate) fn of<S: Service>() -> Self {
         Self {
             info: S::INFO,
-            settings: SettingsType::of::<S::Settings>(),
+            settings: S::settings_type(),
             contracts: contracts::<S>,
             start: |surroundings| Box::pin(start::<S>(surroundings)),
         }

@@ -83,7 +83,9 @@ fn configuration(loaded: &Result<Loaded, ConfigError>, findings: &mut Findings) 
 fn contract(blueprint: &Blueprint, findings: &mut Findings) {
     let duplicates = registry::duplicates_of(blueprint.info);
     if duplicates.is_empty() {
-        findings.ok("contract", &format!("{} capabilities, each declared once", blueprint.info.capabilities.len()));
+        let count = blueprint.info.capabilities.len();
+        let plural = if count == 1 { "y" } else { "ies, each" };
+        findings.ok("contract", &format!("{count} capabilit{plural} declared once"));
     }
     for duplicate in duplicates {
         findings.error(exit::SOFTWARE, "contract", &duplicate.to_string());
@@ -107,16 +109,16 @@ fn places(blueprint: &Blueprint, config: &Config, findings: &mut Findings) {
             matches!(error, FolderError::Taken { .. })
         }
     };
-    kept("data folder", &config.data_dir, "it is made when the service asks for it", findings);
-    kept("secrets folder", &config.secrets_dir, "make it if the service asks for a secret", findings);
+    kept("data folder", &config.data_dir, "it will be made when the service asks for it", findings);
+    kept("secrets folder", &config.secrets_dir, "help: make it if the service asks for a secret", findings);
     // The address of one that runs is taken by itself.
     if !is_running {
         health(config, findings);
     }
 }
 
-/// A folder that is looked at when the service asks for what is in it.
-fn kept(subject: &str, path: &Path, help: &str, findings: &mut Findings) {
+/// A folder that boot does not look at: the service does when it asks for what is in it.
+fn kept(subject: &str, path: &Path, when_missing: &str, findings: &mut Findings) {
     let path_text = path.display();
     match std::fs::metadata(path) {
         Ok(found) if !found.is_dir() => findings.note(subject, &format!("{path_text} is no folder; help: move it")),
@@ -128,7 +130,7 @@ fn kept(subject: &str, path: &Path, help: &str, findings: &mut Findings) {
             }
         },
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            findings.note(subject, &format!("{path_text} is not there; help: {help}"));
+            findings.note(subject, &format!("{path_text} is not there; {when_missing}"));
         }
         Err(error) => findings.note(subject, &format!("{path_text}: {error}")),
     }

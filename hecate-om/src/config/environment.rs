@@ -10,14 +10,12 @@ use super::value::{Node, Origin, Value, shown};
 const PREFIX: &str = "HECATE_";
 
 /// The variables of a process that have a name which is text.
-#[derive(Debug)]
 pub(super) struct Environment(Vec<(String, Option<String>)>);
 
 impl Environment {
     pub(super) fn new(variables: &[(OsString, OsString)]) -> Self {
-        let named = |(name, value): &(OsString, OsString)| {
-            Some((name.to_str()?.to_owned(), value.to_str().map(str::to_owned)))
-        };
+        let named =
+            |(name, value): &(OsString, OsString)| Some((name.to_str()?.to_owned(), value.to_str().map(str::to_owned)));
         Self(variables.iter().filter_map(named).collect())
     }
 

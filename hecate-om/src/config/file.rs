@@ -78,7 +78,8 @@ fn text_of(path: &Path) -> Result<String, Unreadable> {
         return Err(Unreadable::Unfit(format!("is longer than {LONGEST} bytes"), "is it the right file?"));
     }
     String::from_utf8(bytes).map_err(|error| {
-        let line = 1 + error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
+        let line =
+            1 + error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
         Unreadable::Unfit(format!("is no UTF-8 in line {line}"), "save it as UTF-8")
     })
 }

@@ -41,7 +41,10 @@ impl Listing {
         let values = all().map(|listed| listed.value.chars().count()).max().unwrap_or_default().min(48);
         let line = |listed: &Listed| {
             let Listed { key, value, origin, shadowed, .. } = listed;
-            let over = shadowed.iter().rev().map(|other| format!("{:keys$}    over {} from {}\n", "", other.value, other.origin));
+            let over = shadowed
+                .iter()
+                .rev()
+                .map(|other| format!("{:keys$}    over {} from {}\n", "", other.value, other.origin));
             format!("{key:keys$}  {value:values$}  {origin}\n{}", over.collect::<String>())
         };
         let mut text: String = self.runtime.iter().map(line).collect();

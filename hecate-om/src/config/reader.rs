@@ -74,9 +74,11 @@ impl Reader<'_> {
             said => said.value().unwrap_or_default(),
         };
         let secrets_dir = match self.read(&setting::SECRETS_DIR, absolute) {
-            Said::Nothing => {
-                self.first_folder(&setting::SECRETS_DIR, &[("CREDENTIALS_DIRECTORY", "")], Path::new("/etc/hecate/secrets"))
-            }
+            Said::Nothing => self.first_folder(
+                &setting::SECRETS_DIR,
+                &[("CREDENTIALS_DIRECTORY", "")],
+                Path::new("/etc/hecate/secrets"),
+            ),
             said => said.value().unwrap_or_default(),
         };
         let health = self.health(health_port);
@@ -115,7 +117,8 @@ impl Reader<'_> {
         let of_environment = self.environment.node(setting.variable).map(|node| (self.files.len(), node));
         let mut found: Vec<(usize, Node)> = of_files.chain(of_environment).collect();
         let Some((layer, node)) = found.pop() else { return Said::Nothing };
-        let shadowed = found.into_iter().map(|(_, node)| Shadowed { value: node.value.listed(setting.key), origin: node.origin });
+        let shadowed =
+            found.into_iter().map(|(_, node)| Shadowed { value: node.value.listed(setting.key), origin: node.origin });
         let listed = Listed {
             key: setting.key.to_owned(),
             variable: Some(setting.variable.to_owned()),
@@ -143,7 +146,11 @@ impl Reader<'_> {
         }
         if text.contains("${") {
             let found = format!("holds the unexpanded `{}`", shown(&text));
-            self.report.problem(place, found, format!("whatever starts the service did not replace it; it takes {takes}"));
+            self.report.problem(
+                place,
+                found,
+                format!("whatever starts the service did not replace it; it takes {takes}"),
+            );
             return None;
         }
         let parsed = parse(text.trim());
@@ -251,7 +258,10 @@ impl Reader<'_> {
             // systemd may name several, with colons between them.
             let text = self.environment.text(name)?.split(':').next()?;
             let folder = absolute(text)?;
-            Some((if within.is_empty() { folder } else { folder.join(within) }, Origin::Environment((*name).to_owned())))
+            Some((
+                if within.is_empty() { folder } else { folder.join(within) },
+                Origin::Environment((*name).to_owned()),
+            ))
         });
         let (folder, origin) = found.unwrap_or_else(|| (last.to_owned(), Origin::Default));
         self.list(setting, folder.display().to_string(), origin);

@@ -52,8 +52,9 @@ impl fmt::Debug for ServiceSettings {
 }
 
 /// A type of settings as the runtime sees it: everything generic ends here.
+#[doc(hidden)]
 #[derive(Clone, Copy)]
-pub(crate) struct SettingsType {
+pub struct SettingsType {
     shape: fn(&str) -> Shape,
     read: fn(&[Entry], &RefCell<Option<String>>) -> Result<ServiceSettings, Mistake>,
 }
@@ -109,7 +110,11 @@ impl SettingsType {
                 doc: field.doc.clone(),
                 value,
                 origin,
-                shadowed: shadowed.iter().filter(|(key, _)| *key == field.key).map(|(_, other)| other.clone()).collect(),
+                shadowed: shadowed
+                    .iter()
+                    .filter(|(key, _)| *key == field.key)
+                    .map(|(_, other)| other.clone())
+                    .collect(),
             });
         }
         self.read_all(shape, entries, report)
@@ -182,10 +187,9 @@ pub(super) fn tell_unknown<'a>(
     let place = entry.key_origin.naming(name);
     let plain = entry.key.to_lowercase().replace('-', "_");
     let plain = plain.strip_prefix("hecate_").unwrap_or(&plain).to_owned();
-    let near = known
-        .clone()
-        .find(|known| known.replace('-', "_") == plain)
-        .or_else(|| known.into_iter().find(|known| strsim::damerau_levenshtein(known, &entry.key) <= 2.min(known.len() / 2)));
+    let near = known.clone().find(|known| known.replace('-', "_") == plain).or_else(|| {
+        known.into_iter().find(|known| strsim::damerau_levenshtein(known, &entry.key) <= 2.min(known.len() / 2))
+    });
     match near {
         Some(near) => report.problem(place, "is no setting", format!("did you mean `{near}`?")),
         None => report.ignored(place, "is no setting of this service", "remove it"),
@@ -205,13 +209,21 @@ fn is_written_well(entry: &Entry, shape: &Shape, report: &mut Report) -> bool {
             report.problem(place, "is set and empty", format!("unset it, or give it {}", field.takes));
             false
         }
-        Value::Text(text) if text.contains("${") && !field.is_secret => {
+        Value::Text(text) if is_unexpanded(text, field.is_secret) => {
             let help = format!("whatever starts the service did not replace it; it takes {}", field.takes);
             report.problem(place, format!("holds the unexpanded `{}`", shown(text)), help);
             false
         }
         _ => true,
     }
+}
+
+/// Whether a text holds the name of a variable instead of its value. A secret may look like anything:
+/// only what is nothing but such a name is taken, and shown, for one.
+fn is_unexpanded(text: &str, is_secret: bool) -> bool {
+    let name = text.trim().strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+    let is_name = name.is_some_and(|name| name.chars().all(|c| c.is_ascii_uppercase() || c == '_'));
+    if is_secret { is_name } else { text.contains("${") }
 }
 
 fn naming(field: &Field, origin: &Origin) -> String {
@@ -247,7 +259,8 @@ fn tell_mistake(entry: &Entry, mistake: &Mistake, shape: &Shape, report: &mut Re
         _ => Some(node),
     });
     let value = inner.map_or(&entry.node.value, |node| &node.value);
-    let found = if is_masked { "holds something that does not fit (it is not shown)".to_owned() } else { field.found(value) };
+    let found =
+        if is_masked { "holds something that does not fit (it is not shown)".to_owned() } else { field.found(value) };
     match &mistake.what {
         What::Unfit(wanted) if is_inside && matches!(origin, Origin::File { .. }) => {
             report.problem(place, found, format!("it takes {}", in_words(wanted)));
@@ -262,7 +275,9 @@ fn tell_mistake(entry: &Entry, mistake: &Mistake, shape: &Shape, report: &mut Re
         What::Unknown(key, known) => {
             let help = match nearest(key, known.iter().copied()).first() {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => format!("it takes {}", known.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")),
+                None => {
+                    format!("it takes {}", known.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", "))
+                }
             };
             report.problem(place, format!("has a key `{}`, which is no setting", shown(key)), help);
         }

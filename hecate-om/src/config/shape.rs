@@ -1,8 +1,8 @@
 //! What the settings of a service look like, read from their JSON Schema: names, words for what each
 //! takes, defaults, and which must be there.
 
-use schemars::generate::SchemaSettings;
 use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
 use serde_json::Value as Json;
 
 use super::value::{Value, is_secret, shown, without_password};
@@ -66,6 +66,7 @@ impl Field {
         match &self.default {
             None | Some(Json::Null) => "none".to_owned(),
             Some(_) if self.is_secret => super::value::MASK.to_owned(),
+            Some(Json::String(text)) if text.is_empty() => "\"\"".to_owned(),
             Some(Json::String(text)) => without_password(text),
             Some(Json::Array(values)) if values.iter().all(|value| value.is_string() || value.is_number()) => {
                 let text = |value: &Json| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -126,7 +127,7 @@ fn takes(schema: &Json, root: &Json) -> String {
         },
         ["array"] => match &schema["items"] {
             Json::Null => "a list".to_owned(),
-            items => format!("a list, with commas between its parts, of which each is {}", takes(items, root)),
+            items => format!("a list, in a variable with commas; each part is {}", takes(items, root)),
         },
         ["object"] => "a table, in TOML".to_owned(),
         _ => "another value".to_owned(),
@@ -164,9 +165,8 @@ fn whole_number(schema: &Json) -> String {
         Some("int16") => Some(("-32768", "32767")),
         _ => None,
     };
-    let number = |key: &str, limit: Option<&str>| {
-        schema.get(key).map(ToString::to_string).or_else(|| limit.map(str::to_owned))
-    };
+    let number =
+        |key: &str, limit: Option<&str>| schema.get(key).map(ToString::to_string).or_else(|| limit.map(str::to_owned));
     let least = number("minimum", limits.map(|(least, _)| least));
     let most = number("maximum", limits.map(|(_, most)| most));
     match (least, most) {
@@ -225,8 +225,8 @@ mod tests {
         assert_eq!(takes("signed"), "a whole number");
         assert_eq!(takes("ratio"), "a number");
         assert_eq!(takes("tone"), "`Loud` or `Soft`");
-        assert_eq!(takes("names"), "a list, with commas between its parts, of which each is a text");
-        assert!(takes("tones").contains("each is `Loud` or `Soft`"));
+        assert_eq!(takes("names"), "a list, in a variable with commas; each part is a text");
+        assert!(takes("tones").contains("each part is `Loud` or `Soft`"));
         assert_eq!(takes("letter"), "one character");
         assert_eq!(takes("is_open"), "`true` or `false`");
         assert_eq!(takes("limits"), "a table, in TOML");

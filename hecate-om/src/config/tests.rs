@@ -288,6 +288,8 @@ fn mistakes_within_tables_are_told_where_they_are() {
         assert!(problems.len() == 1 && problems[0].contains(expected), "{expected}: {problems:?}");
         assert!(problems[0].starts_with("site.toml:3:") && !problems[0].contains("hunter2"), "{problems:?}");
     }
+    let problems = Layers::new(&[("LIBRARY_TOWN", "${TOWN}"), ("LIBRARY_TOKEN", "${TOKEN}")]).problems::<Library>();
+    assert!(problems.len() == 2 && problems.iter().all(|problem| problem.contains("unexpanded `${TO")), "{problems:?}");
     let layers = Layers::new(&[("LIBRARY_MODEL", "x"), ("LIBRARY_TOWN", "Gent")]);
     let expected = "LIBRARY_MODEL is set, and no variable can hold a table; help: give it in a TOML file, \
                     as `model` in the table `[service]`";
@@ -388,8 +390,7 @@ fn a_file_that_is_missing_has_an_exit_code_of_its_own() {
 
 #[test]
 fn settings_that_were_given_are_not_read() {
-    let library =
-        Library { town: "Gent".to_owned(), books: 1, branches: vec![], token: None, port: None, model: None };
+    let library = Library { town: "Gent".to_owned(), books: 1, branches: vec![], token: None, port: None, model: None };
     let sources = Sources::only([("HOME", "/h"), ("LIBRARY_BOOKS", "x")]).with_settings(ServiceSettings::new(library));
     let loaded = Config::load(&blueprint::<Library>(), sources).unwrap();
     assert_eq!(loaded.config.settings.get::<Library>().unwrap().town, "Gent");

@@ -108,7 +108,10 @@ impl Value {
                 format!("{{ {} }}", entries.iter().map(listed).collect::<Vec<_>>().join(", "))
             }
             Value::NoText => "bytes that are no UTF-8".to_owned(),
-            other => escaped(&without_password(&other.scalar().unwrap_or_default())),
+            other => match other.scalar().unwrap_or_default() {
+                empty if empty.is_empty() => "\"\"".to_owned(),
+                text => escaped(&without_password(&text)),
+            },
         }
     }
 }
@@ -156,7 +159,8 @@ mod tests {
 
     #[test]
     fn secrets_are_known_by_the_words_of_their_keys() {
-        for key in ["password", "db_password", "TOKEN", "api-key", "client_secret", "apikey", "tls.key", "accessToken"] {
+        for key in ["password", "db_password", "TOKEN", "api-key", "client_secret", "apikey", "tls.key", "accessToken"]
+        {
             assert!(is_secret(key), "{key}");
         }
         for key in ["monkey", "books", "keyboard", "compass", "title"] {
