@@ -10,7 +10,7 @@ use std::sync::Arc;
 use toml::de::{DeTable, DeValue};
 
 use super::report::Report;
-use super::value::{Entry, Node, Origin, Value};
+use super::value::{Entry, FileText, Node, Origin, Value};
 use crate::exit;
 
 /// The longest file that is read, in bytes.
@@ -45,8 +45,8 @@ pub(super) fn read(path: &Path, is_named: bool, report: &mut Report) -> Vec<Entr
             return Vec::new();
         }
     };
-    let file = File { path: path.into(), is_named, text: &text };
-    let (table, errors) = DeTable::parse_recoverable(&text);
+    let file = File(Arc::new(FileText { path: path.to_owned(), is_named, text }));
+    let (table, errors) = DeTable::parse_recoverable(&file.0.text);
     // What a parser says after its first error is often an echo of that.
     match errors.first() {
         Some(error) => {
@@ -84,22 +84,11 @@ fn text_of(path: &Path) -> Result<String, Unreadable> {
     })
 }
 
-struct File<'a> {
-    path: Arc<Path>,
-    is_named: bool,
-    text: &'a str,
-}
+struct File(Arc<FileText>);
 
-impl File<'_> {
+impl File {
     fn origin(&self, offset: usize) -> Origin {
-        let before = &self.text[..self.text.floor_char_boundary(offset)];
-        let line_start = before.rfind('\n').map_or(0, |end| end + 1);
-        Origin::File {
-            path: Arc::clone(&self.path),
-            is_named: self.is_named,
-            line: 1 + before.matches('\n').count(),
-            column: 1 + before[line_start..].chars().count(),
-        }
+        Origin::File { file: Arc::clone(&self.0), offset }
     }
 
     /// In the order of the file.
@@ -177,6 +166,14 @@ mod tests {
             let error = report.finish(Some(())).unwrap_err();
             assert!(error.to_string().contains("give the path of a TOML file"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_file_full_of_values_is_read_as_any_other() {
+        let many = format!("a = [{}]", "1,".repeat(1 << 18));
+        assert_eq!(told(many.as_bytes()), "");
+        let deep = format!("a = {}", "[".repeat(1 << 18));
+        assert!(told(deep.as_bytes()).contains("is no TOML"));
     }
 
     #[test]

@@ -76,7 +76,7 @@ impl Listing {
     /// How many values there are, and how many of them somebody wrote.
     pub(crate) fn count(&self) -> (usize, usize) {
         let all = || self.runtime.iter().chain(&self.service);
-        (all().count(), all().filter(|listed| listed.origin != Origin::Default).count())
+        (all().count(), all().filter(|listed| !matches!(listed.origin, Origin::Default)).count())
     }
 }
 

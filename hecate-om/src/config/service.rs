@@ -2,7 +2,6 @@
 //! service's prefix.
 
 use std::any::Any;
-use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;
 
@@ -14,7 +13,7 @@ use super::listing::{Listed, Shadowed};
 use super::report::Report;
 use super::setting::SERVICE_TABLE;
 use super::shape::{Field, Shape};
-use super::typed::{self, Mistake, What};
+use super::typed::{self, Current, Mistake, What};
 use super::value::{Entry, Node, Origin, Value, is_secret, shown};
 use crate::nearest::nearest;
 
@@ -51,12 +50,14 @@ impl fmt::Debug for ServiceSettings {
     }
 }
 
+type Read = fn(&[Entry], &Current) -> Result<ServiceSettings, Mistake>;
+
 /// A type of settings as the runtime sees it: everything generic ends here.
 #[doc(hidden)]
 #[derive(Clone, Copy)]
 pub struct SettingsType {
     shape: fn(&str) -> Shape,
-    read: fn(&[Entry], &RefCell<Option<String>>) -> Result<ServiceSettings, Mistake>,
+    read: Read,
 }
 
 impl SettingsType {
@@ -131,7 +132,7 @@ impl SettingsType {
             tell_missing(field, report);
         }
         loop {
-            let current = RefCell::new(None);
+            let current = Current::default();
             let mistake = match (self.read)(&entries, &current) {
                 Ok(settings) => return is_whole.then_some(settings),
                 Err(mistake) => mistake,

@@ -95,8 +95,11 @@ impl de::Error for Mistake {
 /// told and left out, and the rest read again.
 pub(super) struct Settings<'a> {
     pub(super) entries: &'a [Entry],
-    pub(super) current: &'a RefCell<Option<String>>,
+    pub(super) current: &'a Current,
 }
+
+/// The key of the setting that is being read.
+pub(super) type Current = RefCell<Option<String>>;
 
 impl<'de> Deserializer<'de> for Settings<'_> {
     type Error = Mistake;
@@ -119,7 +122,7 @@ impl<'de> Deserializer<'de> for Settings<'_> {
 struct Entries<'a> {
     entries: std::slice::Iter<'a, Entry>,
     value: Option<&'a Entry>,
-    current: Option<&'a RefCell<Option<String>>>,
+    current: Option<&'a Current>,
 }
 
 impl<'de> MapAccess<'de> for Entries<'_> {

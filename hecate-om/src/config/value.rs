@@ -1,16 +1,40 @@
 //! A value as it was written somewhere, and where that was.
 
 use std::fmt;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
+/// A file that was read.
+pub(crate) struct FileText {
+    pub(super) path: PathBuf,
+    /// Whether the command line names it.
+    pub(super) is_named: bool,
+    pub(super) text: String,
+}
+
+/// The text may hold secrets.
+impl fmt::Debug for FileText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.path.fmt(f)
+    }
+}
+
+impl FileText {
+    /// Line and column of a byte, from 1 on. Counted when somebody asks: few values are told with theirs.
+    fn place(&self, offset: usize) -> (usize, usize) {
+        let before = &self.text[..self.text.floor_char_boundary(offset)];
+        let line_start = before.rfind('\n').map_or(0, |end| end + 1);
+        (1 + before.matches('\n').count(), 1 + before[line_start..].chars().count())
+    }
+}
+
 /// Where a value comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) enum Origin {
     /// Nobody wrote it.
     Default,
-    /// A file, from 1 on; one that the command line names, or the site's own.
-    File { path: Arc<Path>, is_named: bool, line: usize, column: usize },
+    /// A file, and the byte where it begins there.
+    File { file: Arc<FileText>, offset: usize },
     /// A variable of the environment.
     Environment(String),
 }
@@ -20,8 +44,9 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Origin::Default => f.write_str("default"),
-            Origin::File { path, is_named, line, .. } => {
-                write!(f, "{}{}:{line}", if *is_named { "--config " } else { "" }, path.display())
+            Origin::File { file, offset } => {
+                let flag = if file.is_named { "--config " } else { "" };
+                write!(f, "{flag}{}:{}", file.path.display(), file.place(*offset).0)
             }
             Origin::Environment(variable) => write!(f, "environment {variable}"),
         }
@@ -33,7 +58,10 @@ impl Origin {
     pub(super) fn naming(&self, key: &str) -> String {
         match self {
             Origin::Default => key.to_owned(),
-            Origin::File { path, line, column, .. } => format!("{}:{line}:{column}: {key}", path.display()),
+            Origin::File { file, offset } => {
+                let (line, column) = file.place(*offset);
+                format!("{}:{line}:{column}: {key}", file.path.display())
+            }
             Origin::Environment(variable) => shown(variable),
         }
     }
