@@ -107,6 +107,73 @@ fn a_setting_of_somebody_else_is_a_warning_and_a_near_miss_is_an_error() {
     }
 }
 
+mod needy {
+    use hecate_om::prelude::*;
+
+    #[settings]
+    pub struct Needs {
+        /// The town of the library.
+        pub town: String,
+        #[serde(default)]
+        pub books: u8,
+    }
+
+    pub struct Needy;
+
+    /// Needs a town.
+    #[hecate_service(name = "hecate-needy", settings = Needs)]
+    impl Needy {
+        async fn start(context: Context<Self>) -> Result<Self, StartError> {
+            panic!("started with {} and {}", context.settings().town, context.settings().books)
+        }
+    }
+
+    #[settings]
+    pub struct Wishes {
+        #[serde(default = "five")]
+        pub books: u8,
+    }
+
+    fn five() -> u8 {
+        5
+    }
+
+    pub struct Content {
+        context: Context<Self>,
+    }
+
+    #[message]
+    pub struct Books {
+        pub books: u8,
+    }
+
+    /// Is content with what it has.
+    #[hecate_service(name = "hecate-content", settings = Wishes)]
+    impl Content {
+        async fn start(context: Context<Self>) -> Result<Self, StartError> {
+            Ok(Self { context })
+        }
+
+        /// How many books there are.
+        #[capability(version = 1)]
+        pub async fn count(&self) -> Result<Books> {
+            Ok(Books { books: self.context.settings().books })
+        }
+    }
+}
+
+#[test]
+fn a_service_in_a_test_has_its_defaults_or_says_what_it_lacks() {
+    hecate_om::testing::block_on(async {
+        let service = hecate_om::testing::start::<needy::Content>().await.unwrap();
+        assert_eq!(service.call(needy::Content::COUNT, ()).await.unwrap().books, 5);
+        let error = hecate_om::testing::start::<needy::Needy>().await.err().unwrap();
+        assert_eq!(error.exit_code, 78);
+        let report = error.to_string();
+        assert!(report.contains("NEEDY_TOWN is not set; help: give it a text"), "{report}");
+    });
+}
+
 fn library() -> Launch {
     Launch::of(env!("CARGO_BIN_EXE_hecate-library"))
 }
