@@ -110,7 +110,6 @@ pub struct GreeterSettings {
     /// Whether anybody is.
     pub ready: bool,
     /// What is said.
-    #[serde(default)]
     pub greeting: ::std::option::Option<String>,
 }
 
