@@ -264,7 +264,8 @@ fn tell_mistake(entry: &Entry, mistake: &Mistake, shape: &Shape, report: &mut Re
         if is_masked { "holds something that does not fit (it is not shown)".to_owned() } else { field.found(value) };
     match &mistake.what {
         What::Unfit(wanted) if is_inside && matches!(origin, Origin::File { .. }) => {
-            report.problem(place, found, format!("it takes {}", in_words(wanted)));
+            let takes = shape.takes_at(&mistake.path);
+            report.problem(place, found, format!("it takes {}", takes.as_deref().unwrap_or_else(|| in_words(wanted))));
         }
         What::Unfit(_) => report.problem(place, found, format!("it takes {}", field.takes)),
         What::Told(_) if is_masked => report.problem(place, found, format!("it takes {}", field.takes)),

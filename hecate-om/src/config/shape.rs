@@ -13,6 +13,7 @@ pub(crate) struct Shape {
     pub(super) fields: Vec<Field>,
     /// `LIBRARY_`; none when the variables with the service's name are not its own to read.
     pub(super) prefix: Option<String>,
+    schema: Json,
 }
 
 /// One setting of a service.
@@ -52,7 +53,13 @@ impl Shape {
             is_secret: is_secret(key),
             key: key.clone(),
         };
-        Self { fields: properties.iter().map(field).collect(), prefix }
+        Self { fields: properties.iter().map(field).collect(), prefix, schema: root.clone() }
+    }
+
+    /// What the value takes to which these keys and indices lead, as far as the schema says so.
+    pub(super) fn takes_at(&self, path: &[String]) -> Option<String> {
+        let schema = path.iter().try_fold(&self.schema, |schema, key| within(schema, key, &self.schema))?;
+        Some(takes(schema, &self.schema)).filter(|words| words != ANOTHER)
     }
 
     pub(super) fn variables(&self) -> Vec<String> {
@@ -80,6 +87,17 @@ impl Field {
     pub(super) fn found(&self, value: &Value) -> String {
         if self.is_secret { "holds something that does not fit (it is not shown)".to_owned() } else { value.found() }
     }
+}
+
+/// What is said of a value that no words are known for.
+const ANOTHER: &str = "another value";
+
+/// The schema of what is at a key or an index.
+fn within<'a>(schema: &'a Json, key: &str, root: &'a Json) -> Option<&'a Json> {
+    let schema = resolved(schema, root);
+    let items = || schema.get("items").filter(|_| key.parse::<usize>().is_ok());
+    let alternatives = || schema["anyOf"].as_array()?.iter().find_map(|schema| within(schema, key, root));
+    schema["properties"].get(key).or_else(items).or_else(alternatives)
 }
 
 /// The schema behind references within `root`.
@@ -130,7 +148,7 @@ fn takes(schema: &Json, root: &Json) -> String {
             items => format!("a list, in a variable with commas; each part is {}", takes(items, root)),
         },
         ["object"] => "a table, in TOML".to_owned(),
-        _ => "another value".to_owned(),
+        _ => ANOTHER.to_owned(),
     }
 }
 

@@ -264,7 +264,7 @@ fn what_is_wrong_in_files_variables_and_settings_is_one_report() {
             "site.toml:1:16: stop_timeout holds `30`; help: it takes a time from 1s to 600s, such as `30s`",
             "a.toml:3:3: service.boks is no setting; help: did you mean `books`?",
             "LIBRARY_TOWN is not set; help: give it a text, or write `town` in the table `[service]` of a TOML file: The town.",
-            "a.toml:2:20: service.model.size holds `300`; help: it takes a whole number that is not negative, and not too large",
+            "a.toml:2:20: service.model.size holds `300`; help: it takes a whole number from 0 to 255",
             "a.toml:4:10: service.port holds `\"http\"`; help: it takes a whole number from 0 to 65535",
             "LIBRARY_BOOKS holds `many`; help: it takes a whole number from 0 to 255",
             "LIBRARY_TOKEN holds something that does not fit (it is not shown); help: it takes a whole number, at least 0",
