@@ -12,7 +12,7 @@ use crate::crate_path::RawCratePath;
 use crate::diagnostics::{Diagnostics, Rule};
 use crate::names::nearest;
 
-pub(crate) use value::{Integer, Nested, Text, Texts, ungrouped};
+pub(crate) use value::{Integer, Nested, Text, Texts, TypeName, ungrouped};
 
 /// What an author wrote in `#[hecate_service(...)]`.
 #[derive(FromMeta, Default)]
@@ -30,6 +30,7 @@ pub(crate) struct ServiceArguments {
     pub(crate) tenancy: Option<Text>,
     pub(crate) runs_on: Option<Text>,
     pub(crate) ports: Option<Nested>,
+    pub(crate) settings: Option<TypeName>,
     #[darling(rename = "crate")]
     pub(crate) crate_path: Option<RawCratePath>,
 }
@@ -51,7 +52,7 @@ pub(crate) struct CapabilityArguments {
     pub(crate) deprecated: Option<Text>,
 }
 
-/// What an author wrote in `#[message(...)]` or, on the enum, in `#[refusal(...)]`.
+/// What an author wrote in `#[message(...)]`, `#[settings(...)]` or, on the enum, in `#[refusal(...)]`.
 #[derive(FromMeta, Default)]
 #[darling(default)]
 pub(crate) struct CrateArgument {
@@ -83,6 +84,7 @@ pub(crate) static SERVICE_KEYS: Keys = Keys {
         "tenancy",
         "runs_on",
         "ports",
+        "settings",
         "crate",
     ],
     elsewhere: &[(&CAPABILITY_KEYS, "write it in `#[capability(..)]`"), (&PORT_KEYS, "write it in `ports(..)`")],
@@ -98,6 +100,8 @@ pub(crate) static CAPABILITY_KEYS: Keys = Keys {
 };
 
 pub(crate) static MESSAGE_KEYS: Keys = Keys { taker: "#[message]", known: &["crate"], elsewhere: &[] };
+
+pub(crate) static SETTINGS_KEYS: Keys = Keys { taker: "#[settings]", known: &["crate"], elsewhere: &[] };
 
 pub(crate) static REFUSAL_KEYS: Keys = Keys {
     taker: "#[refusal]",
@@ -216,7 +220,7 @@ mod tests {
 
     #[test]
     fn every_known_key_has_a_field() {
-        for keys in [&SERVICE_KEYS, &PORT_KEYS, &CAPABILITY_KEYS, &MESSAGE_KEYS] {
+        for keys in [&SERVICE_KEYS, &PORT_KEYS, &CAPABILITY_KEYS, &MESSAGE_KEYS, &SETTINGS_KEYS] {
             for key in keys.known {
                 let mut diagnostics = Diagnostics::default();
                 let tokens: TokenStream = key.parse().unwrap();

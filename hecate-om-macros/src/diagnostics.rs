@@ -245,8 +245,14 @@ rules! {
     // Messages.
     /// Messages are structs or enums.
     MessageType = "m01",
-    /// What `#[message]` derives is not derived again.
+    /// What `#[message]` or `#[settings]` derives is not derived again.
     DerivedOnce = "m02",
     /// A message is an object.
     MessageFields = "m03",
+
+    // Settings.
+    /// Settings are a struct with named fields.
+    SettingsStruct = "g01",
+    /// Settings have no parameters.
+    ConcreteSettings = "g02",
 }

@@ -4,6 +4,7 @@
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 
+use crate::arguments::TypeName;
 use crate::manifest::ManifestText;
 use crate::model::{Callbacks, Capability, Handler, HealthCallback, ReplyType, Service};
 use crate::package::TRACKED;
@@ -133,7 +134,7 @@ fn absent_callbacks(callbacks: &Callbacks) -> TokenStream {
 /// What the runtime needs: the table, the handlers, the callbacks, and the record in the binary.
 fn contract(service: &Service) -> TokenStream {
     let Service { self_type, name, callbacks, .. } = service;
-    let table = table(service);
+    let (table, settings) = (table(service), settings_type(service.settings.as_ref()));
     let handlers = service.capabilities.iter().map(|capability| shim(&capability.handler));
     let (start, stop, health) = (start(service), stop(callbacks), health(callbacks));
     let tracked = TRACKED.map(|variable| quote!(::core::option_env!(#variable)));
@@ -147,6 +148,8 @@ fn contract(service: &Service) -> TokenStream {
         #[allow(deprecated, unused_imports, unused_qualifications, clippy::all)]
         impl __hecate::Service for #self_type {
             const INFO: &'static __hecate::ServiceInfo = &INFO;
+            type Settings = #settings;
+            fn settings_type() -> __hecate::SettingsType { __hecate::settings::<#settings>() }
             fn describe_handlers(__handlers: &mut __hecate::Handlers<Self>) #shared { #(#handlers)* }
             fn boot(
                 __context: __hecate::Context<Self>,
@@ -164,6 +167,11 @@ fn contract(service: &Service) -> TokenStream {
         #kept
         static RECORD: [::core::primitive::u8; __hecate::record_len(MANIFEST)] = __hecate::record(MANIFEST);
     }
+}
+
+/// The type of a service's own settings.
+pub(crate) fn settings_type(settings: Option<&TypeName>) -> TokenStream {
+    settings.map_or_else(|| quote!(()), |TypeName(path)| path.to_token_stream())
 }
 
 /// Calls `start` by the author's own name, so that what is wrong with it is told there.

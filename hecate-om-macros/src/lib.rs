@@ -7,6 +7,7 @@
 mod arguments;
 mod build_output;
 mod crate_path;
+mod derived;
 mod diagnostics;
 mod docs;
 mod expand;
@@ -19,6 +20,7 @@ mod package;
 mod parse;
 mod refusal;
 mod service;
+mod settings;
 mod stub;
 mod validate;
 
@@ -54,6 +56,12 @@ pub fn told_capability(_: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn message(arguments: TokenStream, item: TokenStream) -> TokenStream {
     message::expand(arguments.into(), item.into()).into_tokens().into()
+}
+
+/// See `hecate_om::settings`.
+#[proc_macro_attribute]
+pub fn settings(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    settings::expand(arguments.into(), item.into()).into_tokens().into()
 }
 
 /// See `hecate_om::Refusal`.

@@ -1,19 +1,16 @@
 //! `#[message]`: a type that goes over the wire, in one word.
 
 use proc_macro2::TokenStream;
-use quote::{ToTokens, quote};
-use syn::{Attribute, Fields, Generics, Ident, Item, Meta, Path, Token, punctuated::Punctuated};
+use quote::quote;
+use syn::{Fields, Item};
 
 use crate::arguments::{self, CrateArgument, MESSAGE_KEYS, Read};
 use crate::crate_path::CratePath;
+use crate::derived::{Derives, stub};
 use crate::diagnostics::{Diagnostics, Expansion, Rule};
 use crate::service::kind_of;
-use crate::validate::types::spelled;
 
-const DERIVED: [&str; 3] = ["Serialize", "Deserialize", "JsonSchema"];
-
-/// The crates that have them, besides the runtime crate by another name.
-const ORIGINS: [&str; 3] = ["serde", "schemars", "hecate_om"];
+const DERIVES: Derives = Derives { taker: "#[message]", serde: &["Serialize", "Deserialize"], serde_says: "" };
 
 /// Adds both serde halves and the JSON Schema.
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Expansion {
@@ -57,102 +54,12 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Expansion {
             return Expansion::new(quote!(#item #stub), diagnostics);
         }
     };
-    check_derives(attributes, &crate_path, &mut diagnostics);
+    DERIVES.check_once(attributes, &crate_path, &mut diagnostics);
     if !diagnostics.is_empty() {
-        return Expansion::new(without_derived(parsed, &crate_path), diagnostics);
+        return Expansion::new(DERIVES.without_doubles(parsed, &crate_path), diagnostics);
     }
-    let derives = derives(&crate_path);
+    let derives = DERIVES.attributes(&crate_path);
     Expansion::new(quote!(#derives #item), diagnostics)
-}
-
-fn derives(crate_path: &CratePath) -> TokenStream {
-    let private = crate_path.private();
-    let text = spelled(&private);
-    let (serde, schemars) = (format!("{text}::serde"), format!("{text}::schemars"));
-    quote! {
-        // The derive of schemars needs them where there is no prelude.
-        #[allow(unused_imports)]
-        use ::core::convert::{From as _, Into as _};
-        #[derive(#private::serde::Serialize, #private::serde::Deserialize, #private::schemars::JsonSchema)]
-        #[serde(crate = #serde)]
-        #[schemars(crate = #schemars)]
-    }
-}
-
-/// What a type that cannot be a message needs to pass for one: its crate does not compile anyway.
-fn stub(name: &Ident, generics: &Generics, crate_path: &CratePath) -> TokenStream {
-    let private = crate_path.private();
-    let (parameters, arguments, clauses) = generics.split_for_impl();
-    if !generics.params.is_empty() {
-        return TokenStream::new();
-    }
-    quote! {
-        #[automatically_derived]
-        impl #parameters #private::serde::Serialize for #name #arguments #clauses {
-            fn serialize<S: #private::serde::Serializer>(&self, _: S) -> ::core::result::Result<S::Ok, S::Error> {
-                ::core::unreachable!()
-            }
-        }
-        #[automatically_derived]
-        impl<'de> #private::serde::Deserialize<'de> for #name #arguments #clauses {
-            fn deserialize<D: #private::serde::Deserializer<'de>>(_: D) -> ::core::result::Result<Self, D::Error> {
-                ::core::unreachable!()
-            }
-        }
-        #[automatically_derived]
-        impl #parameters #private::schemars::JsonSchema for #name #arguments #clauses {
-            fn schema_name() -> ::std::borrow::Cow<'static, ::core::primitive::str> { ::core::unreachable!() }
-            fn json_schema(_: &mut #private::schemars::SchemaGenerator) -> #private::schemars::Schema {
-                ::core::unreachable!()
-            }
-        }
-    }
-}
-
-fn derived_paths(attribute: &Attribute) -> Option<Punctuated<Path, Token![,]>> {
-    let Meta::List(list) = &attribute.meta else { return None };
-    list.path.is_ident("derive").then(|| list.parse_args_with(Punctuated::parse_terminated).ok()).flatten()
-}
-
-/// Whether a derive is one of ours: by its bare name, or by a path from where they come from. One of
-/// the same name from elsewhere, `rkyv::Serialize`, is another.
-fn is_derived(path: &Path, crate_path: &CratePath) -> bool {
-    let names: Vec<String> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
-    let Some((last, origin)) = names.split_last() else { return false };
-    let is_ours = origin.is_empty()
-        || ORIGINS.iter().any(|crate_name| origin[0] == *crate_name)
-        || origin.starts_with(&crate_path.segments());
-    DERIVED.contains(&last.as_str()) && is_ours
-}
-
-fn check_derives(attributes: &[Attribute], crate_path: &CratePath, diagnostics: &mut Diagnostics) {
-    let paths = attributes.iter().filter_map(derived_paths).flatten();
-    for path in paths.filter(|path| is_derived(path, crate_path)) {
-        let what = format!("`#[message]` derives `{}` already", spelled(&path));
-        diagnostics.error(
-            Rule::DerivedOnce,
-            &path,
-            what,
-            "remove it from the `derive`, or leave out `#[message]` and derive all three",
-        );
-    }
-}
-
-/// The item as `#[message]` would make it, without the derives that the author wrote again.
-fn without_derived(mut item: Item, crate_path: &CratePath) -> TokenStream {
-    let attributes = match &mut item {
-        Item::Struct(item) => &mut item.attrs,
-        Item::Enum(item) => &mut item.attrs,
-        _ => return item.into_token_stream(),
-    };
-    for attribute in attributes.iter_mut() {
-        if let Some(paths) = derived_paths(attribute) {
-            let kept = paths.into_iter().filter(|path| !is_derived(path, crate_path));
-            *attribute = syn::parse_quote!(#[derive(#(#kept),*)]);
-        }
-    }
-    let derives = derives(crate_path);
-    quote!(#derives #item)
 }
 
 #[cfg(test)]

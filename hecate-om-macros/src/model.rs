@@ -3,6 +3,7 @@
 use proc_macro2::Span;
 use syn::{Ident, Type, Visibility};
 
+use crate::arguments::TypeName;
 use crate::crate_path::CratePath;
 
 /// A service, checked.
@@ -22,6 +23,8 @@ pub(crate) struct Service {
     pub(crate) health_port: u16,
     pub(crate) callback_module: String,
     pub(crate) self_type: Type,
+    /// The type of its own settings.
+    pub(crate) settings: Option<TypeName>,
     pub(crate) callbacks: Callbacks,
     pub(crate) capabilities: Vec<Capability>,
 }

@@ -4,7 +4,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote};
 use syn::{Ident, Item, ItemFn, Type};
 
-use crate::arguments::{self, Read, SERVICE_KEYS, ServiceArguments};
+use crate::arguments::{self, Read, SERVICE_KEYS, ServiceArguments, TypeName};
 use crate::crate_path::CratePath;
 use crate::diagnostics::{Diagnostics, Expansion, Rule};
 use crate::expand;
@@ -42,12 +42,17 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream, package: &Packag
             expansion.manifest = Some(manifest);
             expansion
         }
-        None => Expansion::new(in_place(block, found.handlers, &crate_path), diagnostics),
+        None => Expansion::new(in_place(block, found.handlers, &crate_path, arguments.settings.as_ref()), diagnostics),
     }
 }
 
 /// The author's own code where the block has errors, and a stub for all that is missing.
-fn in_place(mut block: Block, handlers: Vec<Handler>, crate_path: &CratePath) -> TokenStream {
+fn in_place(
+    mut block: Block,
+    handlers: Vec<Handler>,
+    crate_path: &CratePath,
+    settings: Option<&TypeName>,
+) -> TokenStream {
     block.mend();
     let self_type = &block.self_type;
     let has_methods = matches!(ungrouped_type(self_type), Type::Path(_) | Type::TraitObject(_));
@@ -68,7 +73,7 @@ fn in_place(mut block: Block, handlers: Vec<Handler>, crate_path: &CratePath) ->
             };
         }
     });
-    let stub = Stub::of_block(&block, crate_path, handlers);
+    let stub = Stub::of_block(&block, crate_path, settings, handlers);
     let names = expand::attribute_names(&block, |path| path.is_ident("capability"));
     quote!(#[allow(dead_code)] #block #calls #stub #names)
 }

@@ -5,6 +5,7 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote};
 use syn::{GenericParam, Generics, Ident, Type};
 
+use crate::arguments::TypeName;
 use crate::crate_path::CratePath;
 use crate::expand;
 use crate::model::Handler;
@@ -16,6 +17,7 @@ pub(crate) struct Stub {
     private: TokenStream,
     generics: Generics,
     self_type: TokenStream,
+    settings: TokenStream,
     handlers: Vec<Handler>,
     /// What the author wrote, and must not be written again.
     taken: Vec<Ident>,
@@ -23,7 +25,12 @@ pub(crate) struct Stub {
 
 impl Stub {
     /// None for a type that no block can make a service of.
-    pub(crate) fn of_block(block: &Block, crate_path: &CratePath, handlers: Vec<Handler>) -> Option<Self> {
+    pub(crate) fn of_block(
+        block: &Block,
+        crate_path: &CratePath,
+        settings: Option<&TypeName>,
+        handlers: Vec<Handler>,
+    ) -> Option<Self> {
         if !matches!(ungrouped_type(&block.self_type), Type::Path(_)) {
             return None;
         }
@@ -38,7 +45,8 @@ impl Stub {
         }
         taken.extend(unique.iter().map(|handler| handler.constant.clone()));
         let self_type = block.self_type.to_token_stream();
-        Some(Self { handlers: unique, taken, ..Self::of(self_type, &block.generics, crate_path) })
+        let settings = expand::settings_type(settings);
+        Some(Self { settings, handlers: unique, taken, ..Self::of(self_type, &block.generics, crate_path) })
     }
 
     pub(crate) fn of_type(name: &Ident, generics: &Generics, crate_path: &CratePath) -> Self {
@@ -51,6 +59,7 @@ impl Stub {
             private: crate_path.private(),
             generics: without_lifetimes(generics),
             self_type: with_static_lifetimes(self_type),
+            settings: expand::settings_type(None),
             handlers: Vec::new(),
             taken: Vec::new(),
         }
@@ -77,7 +86,7 @@ fn without_lifetimes(generics: &Generics) -> Generics {
 
 impl ToTokens for Stub {
     fn to_tokens(&self, tokens: &mut TokenStream) {
-        let Self { private, generics, self_type, handlers, .. } = self;
+        let Self { private, generics, self_type, settings, handlers, .. } = self;
         let (parameters, _, clauses) = generics.split_for_impl();
         let predicates = generics.where_clause.iter().flat_map(|clause| &clause.predicates);
         let constants =
@@ -110,6 +119,8 @@ impl ToTokens for Stub {
             where for<'a> Self: #private::Shared<'a>, #(#predicates),*
             {
                 const INFO: &'static #private::ServiceInfo = &#private::NO_SERVICE;
+                type Settings = #settings;
+                fn settings_type() -> #private::SettingsType { ::core::unreachable!() }
                 fn describe_handlers(_: &mut #private::Handlers<Self>) {}
                 fn boot(
                     _: #private::Context<Self>,

@@ -42,7 +42,7 @@ fn expand_item(mut item: Item, package: &Package) -> Vec<Expansion> {
         attribute.path().is_ident("derive") && attribute.to_token_stream().to_string().contains("Refusal")
     });
     let ours = attributes.iter().position(|attribute| {
-        ["hecate_service", "capability", "message"]
+        ["hecate_service", "capability", "message", "settings"]
             .iter()
             .any(|name| attribute.path().segments.last().is_some_and(|last| last.ident == name))
     });
@@ -53,6 +53,7 @@ fn expand_item(mut item: Item, package: &Package) -> Vec<Expansion> {
             let name = attribute.path().segments.last().unwrap().ident.to_string();
             expansions.push(match name.as_str() {
                 "hecate_service" => crate::service::expand(arguments, item.clone().into_token_stream(), package),
+                "settings" => crate::settings::expand(arguments, item.clone().into_token_stream()),
                 "message" => crate::message::expand(arguments, item.clone().into_token_stream()),
                 _ => crate::service::lone_capability(arguments, item.clone().into_token_stream()),
             });

@@ -69,6 +69,7 @@ fn assemble(
         repository: head.repository,
         callback_module: head.callback_module,
         self_type: block.self_type.clone(),
+        settings: arguments.settings.clone(),
         callbacks,
         capabilities,
     }

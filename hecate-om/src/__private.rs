@@ -4,6 +4,7 @@ mod callbacks;
 mod handlers;
 mod record;
 mod refusals;
+mod settings;
 
 pub use {inventory, schemars, serde, serde_json};
 
@@ -15,7 +16,10 @@ pub use handlers::{Answer, NoResult, Returned, handler};
 pub use record::{keep, record, record_len};
 pub use refusals::{Detail, detail, refuse};
 
+pub use settings::settings;
+
 pub use crate::capability::{Capability, CapabilityError, CapabilityInfo, Handlers, Refusal, RefusalCode};
+pub use crate::config::SettingsType;
 pub use crate::context::Context;
 pub use crate::contract::check as check_contract;
 pub use crate::health::Health;

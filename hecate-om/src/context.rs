@@ -10,15 +10,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime::Handle;
-
 use self::data_dir::DataDir;
-use crate::config::Config;
+use crate::config::{Config, ServiceSettings};
 use crate::health::board::Board;
 use crate::health::monitor::Checks;
 use crate::health::{CheckError, Health, Impact};
 use crate::secret::{Secret, SecretError, Secrets};
-use crate::service::ServiceInfo;
+use crate::service::{Service, ServiceInfo};
 use crate::tasks::{SpawnError, TaskEnd, Tasks};
 
 pub use self::data_dir::DataDirError;
@@ -26,26 +24,27 @@ pub use self::data_dir::DataDirError;
 /// What the runtime knows and a service may use.
 pub(crate) struct Surroundings {
     pub(crate) info: &'static ServiceInfo,
+    settings: ServiceSettings,
     pub(crate) secrets: Secrets,
-    pub(crate) tasks: Tasks,
+    pub(crate) tasks: Arc<Tasks>,
     checks: Arc<Checks>,
     data_dir: DataDir,
 }
 
 impl Surroundings {
-    /// `workers` is where the service runs.
     pub(crate) fn new(
         info: &'static ServiceInfo,
         config: Config,
         board: Arc<Board>,
         checks: Arc<Checks>,
-        workers: Handle,
+        tasks: Arc<Tasks>,
     ) -> Self {
         Self {
             info,
+            settings: config.settings,
             checks,
-            secrets: Secrets::new(config.secrets_dir, Arc::clone(&board)),
-            tasks: Tasks::new(workers, board),
+            secrets: Secrets::new(config.secrets_dir, board),
+            tasks,
             data_dir: DataDir::new(config.data_dir),
         }
     }
@@ -258,6 +257,41 @@ impl<S> Context<S> {
     /// `start` the exit code is its own (75, 77, 73).
     pub fn data_dir(&self) -> Result<&Path, DataDirError> {
         self.surroundings.data_dir.get()
+    }
+}
+
+impl<S: Service> Context<S> {
+    /// The settings that the service has of its own, from the table `[service]` of a TOML file and from
+    /// variables with its scope as prefix. They were read before anything else began.
+    ///
+    /// ```
+    /// use hecate_om::prelude::*;
+    ///
+    /// #[settings]
+    /// struct LibrarySettings {
+    ///     /// How many books a person may have.
+    ///     #[serde(default = "five")]
+    ///     books: u8,
+    /// }
+    ///
+    /// fn five() -> u8 { 5 }
+    ///
+    /// struct Library { books: u8 }
+    ///
+    /// /// Lends books.
+    /// #[hecate_service(name = "hecate-library", settings = LibrarySettings)]
+    /// impl Library {
+    ///     async fn start(context: Context<Self>) -> Result<Self, StartError> {
+    ///         Ok(Self { books: context.settings().books }) // LIBRARY_BOOKS, or `books` in `[service]`
+    ///     }
+    /// }
+    /// ```
+    pub fn settings(&self) -> &S::Settings {
+        match self.surroundings.settings.get() {
+            Some(settings) => settings,
+            // A blueprint reads the settings of its own service.
+            None => unreachable!("the settings of another service"),
+        }
     }
 }
 

@@ -92,6 +92,36 @@ impl ServiceFolder {
         Ok(Self { paths, _lock: lock })
     }
 
+    /// Looks for what would keep `claim` from taking the folder, and makes nothing. Tells whether the
+    /// folder is there.
+    ///
+    /// # Errors
+    /// Those of `claim`.
+    pub(crate) fn inspect(runtime_dir: &Path, service: &str) -> Result<bool, FolderError> {
+        let paths = ServicePaths::new(runtime_dir, service);
+        if paths.api_socket().as_os_str().len() > MAX_SOCKET_PATH {
+            return Err(FolderError::TooLong(paths.api_socket()));
+        }
+        for folder in [runtime_dir, &paths.root, &paths.root.join("sockets"), &paths.root.join("run")] {
+            match std::fs::symlink_metadata(folder) {
+                Ok(_) => check_closed(folder, PRIVATE, RUNTIME_DIR)?,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    return check_can_make(folder).map(|()| false);
+                }
+                Err(source) => {
+                    return Err(FolderError::Io { action: "look at the folder", path: folder.to_owned(), source });
+                }
+            }
+        }
+        // Shared, so that two that look are no owners to each other.
+        if let Ok(lock) = File::open(paths.lock())
+            && matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock))
+        {
+            return Err(taken(lock, &paths.lock(), RUNTIME_DIR));
+        }
+        Ok(true)
+    }
+
     /// Listens on the socket of the local API; one that a dead process left is replaced.
     pub(crate) fn listen(&self) -> Result<UnixListener, FolderError> {
         bind(&self.paths.api_socket())
@@ -178,9 +208,26 @@ const NOT_WRITABLE: u32 = 0o022;
 fn make_folder(path: &Path, closed: u32, variable: &str) -> Result<(), FolderError> {
     let io = |action| move |source| FolderError::Io { action, path: path.to_owned(), source };
     match DirBuilder::new().recursive(true).mode(0o700).create(path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(io("make the folder")(error)),
-        _ => {}
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(io("make the folder")(error)),
+        _ => check_closed(path, closed, variable),
     }
+}
+
+/// Whether a folder that is missing can be made: in the first one above it that is there.
+fn check_can_make(path: &Path) -> Result<(), FolderError> {
+    use rustix::fs::Access;
+    let above = path.ancestors().skip(1).find(|above| above.exists()).unwrap_or(Path::new("/"));
+    let denied = |source: rustix::io::Errno| FolderError::Io {
+        action: "make the folder",
+        path: path.to_owned(),
+        source: source.into(),
+    };
+    rustix::fs::access(above, Access::WRITE_OK | Access::EXEC_OK).map_err(denied)
+}
+
+/// Whether a folder is ours and its mode has no bit of `closed`.
+fn check_closed(path: &Path, closed: u32, variable: &str) -> Result<(), FolderError> {
+    let io = |action| move |source| FolderError::Io { action, path: path.to_owned(), source };
     let found = std::fs::symlink_metadata(path).map_err(io("look at the folder"))?;
     let refuse = |what: String, help: String| Err(FolderError::Unsafe { path: path.to_owned(), what, help });
     if found.is_symlink() {
@@ -214,18 +261,21 @@ fn take_lock(path: &Path, variable: &'static str) -> Result<File, FolderError> {
     let mut lock = open.map_err(io("open the lock"))?;
     match lock.try_lock() {
         Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let mut pid = String::new();
-            let known = lock.take(20).read_to_string(&mut pid).is_ok() && pid.trim().parse::<u32>().is_ok();
-            let holder = if known { format!(" ({})", pid.trim()) } else { String::new() };
-            return Err(FolderError::Taken { lock: path.to_owned(), holder, variable });
-        }
+        Err(TryLockError::WouldBlock) => return Err(taken(lock, path, variable)),
         Err(TryLockError::Error(error)) => return Err(io("lock")(error)),
     }
     let pid = format!("{}\n", std::process::id());
     let written = lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| lock.write_all(pid.as_bytes()));
     written.map_err(io("write the lock"))?;
     Ok(lock)
+}
+
+/// Names the process that holds a lock, as far as it says so.
+fn taken(lock: File, path: &Path, variable: &'static str) -> FolderError {
+    let mut pid = String::new();
+    let known = lock.take(20).read_to_string(&mut pid).is_ok() && pid.trim().parse::<u32>().is_ok();
+    let holder = if known { format!(" ({})", pid.trim()) } else { String::new() };
+    FolderError::Taken { lock: path.to_owned(), holder, variable }
 }
 
 /// A link in place of a lock would have us write into whatever it points to.

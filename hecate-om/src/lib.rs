@@ -64,6 +64,7 @@ pub use capability::{
     Trace, TraceId, Via,
 };
 pub use client::CallError;
+pub use config::Settings;
 pub use context::{Context, DataDirError};
 pub use health::{CheckError, Health, Impact};
 pub use secret::{Exposed, Secret, SecretError};
@@ -83,6 +84,7 @@ pub use tasks::{SpawnError, TaskEnd};
 /// | `depends_on = ["macula-station"]` | none | names of services |
 /// | `tenancy = "realm"`, `runs_on = "infrastructure_node"` | these | lower snake words |
 /// | `ports(health = 8470)` | 8470 | where health is told unless the environment says otherwise |
+/// | `settings = LibrarySettings` | none | a type with [`settings`](macro@settings), for [`Context::settings`] |
 /// | `crate = ::path` | `::hecate_om` | where this crate is, if it was renamed |
 ///
 /// The author may write three callbacks; what is left out is generated:
@@ -174,6 +176,33 @@ pub use hecate_om_macros::capability;
 /// A type of one's own derives does as well; `crate = ::path` names this crate where it was renamed.
 pub use hecate_om_macros::message;
 
+/// Makes a struct the settings of a service: derives `Deserialize` and its JSON Schema, and refuses keys
+/// that it does not know.
+///
+/// ```
+/// use hecate_om::prelude::*;
+///
+/// #[settings]
+/// pub struct LibrarySettings {
+///     /// The town of the library. // told by `--help`, and where it is missing
+///     town: String,
+///     /// When it closes.
+///     #[serde(default)]
+///     closes: Option<u8>,
+/// }
+/// ```
+///
+/// `#[hecate_service(.., settings = LibrarySettings)]` has it read before anything begins: from the table
+/// `[service]` of a TOML file, and from variables with the service's scope as prefix, such as
+/// `LIBRARY_TOWN`. A variable holds a number, a text, `true` or `false`, the name of an enum's variant, or
+/// a list of these with commas; what has parts of its own, which takes `#[settings]` as well, only TOML
+/// holds. A field without `#[serde(default)]` must be set. What is wrong is told with everything else
+/// that is, and `<binary> config` shows what holds and why. An enum in a field takes [`message`].
+///
+/// What must not be seen is masked wherever it is told: the values of keys such as `token`, `password`,
+/// `secret` and `key`. `crate = ::path` names this crate where it was renamed.
+pub use hecate_om_macros::settings;
+
 /// Makes an enum a [`Refusal`](trait@Refusal).
 ///
 /// A variant's code is its name in snake_case, its message the doc comment, its named fields the
@@ -205,7 +234,7 @@ struct Readme;
 pub mod prelude {
     pub use crate::{
         Call, CallError, Capability, CapabilityError, Context, Health, Impact, Refusal, Result, Secret, Service,
-        StartError, capability, hecate_service, message,
+        StartError, capability, hecate_service, message, settings,
     };
     pub use std::process::ExitCode;
 }

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Deref;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use subtle::ConstantTimeEq;
@@ -153,15 +153,14 @@ impl Deref for Exposed {
 pub(crate) struct Secrets {
     folder: PathBuf,
     board: Arc<Board>,
-    /// Found well from the first secret on; shown from then.
-    check: CheckId,
+    /// Shown from the first secret on.
+    check: OnceLock<CheckId>,
     handed_out: Mutex<BTreeMap<String, Secret>>,
 }
 
 impl Secrets {
     pub(crate) fn new(folder: PathBuf, board: Arc<Board>) -> Self {
-        let check = board.add(CHECK, Impact::Degrading);
-        Self { folder, board, check, handed_out: Mutex::default() }
+        Self { folder, board, check: OnceLock::new(), handed_out: Mutex::default() }
     }
 
     /// One secret; the same for all who ask for that name.
@@ -214,7 +213,8 @@ impl Secrets {
     }
 
     fn note(&self, health: Health, begun: Instant) {
-        self.board.note(self.check, Finding { health, code: None, at: Instant::now(), took: begun.elapsed() });
+        let check = *self.check.get_or_init(|| self.board.add(CHECK, Impact::Degrading));
+        self.board.note(check, Finding { health, code: None, at: Instant::now(), took: begun.elapsed() });
     }
 
     /// Each change is made in one step: a panic elsewhere leaves nothing half done.

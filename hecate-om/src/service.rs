@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::capability::{Bound, CapabilityInfo, HandlerContract, Handlers};
+use crate::config::{SettingsType, Shape};
 use crate::context::{Context, Surroundings, exit_code_of};
 use crate::exit;
 use crate::health::Health;
@@ -23,6 +24,13 @@ pub trait Service: Send + Sync + Sized + 'static {
     /// What is known of the service at compile time.
     #[doc(hidden)]
     const INFO: &'static ServiceInfo;
+
+    /// The settings that the service has of its own; `()` if it has none.
+    type Settings: 'static;
+
+    /// How they are read.
+    #[doc(hidden)]
+    fn settings_type() -> SettingsType;
 
     #[doc(hidden)]
     fn describe_handlers(handlers: &mut Handlers<Self>)
@@ -205,6 +213,7 @@ pub(crate) type Task<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 #[derive(Clone, Copy)]
 pub(crate) struct Blueprint {
     pub(crate) info: &'static ServiceInfo,
+    pub(crate) settings: SettingsType,
     pub(crate) contracts: fn() -> Vec<HandlerContract>,
     pub(crate) start: fn(Arc<Surroundings>) -> Task<Result<Started, StartError>>,
 }
@@ -219,7 +228,17 @@ pub(crate) struct Started {
 
 impl Blueprint {
     pub(crate) fn of<S: Service>() -> Self {
-        Self { info: S::INFO, contracts: contracts::<S>, start: |surroundings| Box::pin(start::<S>(surroundings)) }
+        Self {
+            info: S::INFO,
+            settings: S::settings_type(),
+            contracts: contracts::<S>,
+            start: |surroundings| Box::pin(start::<S>(surroundings)),
+        }
+    }
+
+    /// What the settings of the service look like.
+    pub(crate) fn shape(&self) -> Shape {
+        self.settings.shape(self.info.identity.scope)
     }
 }
 

@@ -124,8 +124,6 @@ impl Tasks {
     }
 
     /// How often each was started again.
-    // For the metrics.
-    #[cfg_attr(not(test), expect(dead_code, reason = "nobody measures tasks yet"))]
     pub(crate) fn restarts(&self) -> Vec<(String, u64)> {
         self.list().iter().map(|task| (task.name.clone(), task.restarts.load(Ordering::Relaxed))).collect()
     }

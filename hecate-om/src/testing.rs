@@ -29,27 +29,25 @@ use std::fmt;
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::{self, Write};
 use std::marker::PhantomData;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::{Method, StatusCode};
+use hyper::Method;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
-use tracing_subscriber::filter::Targets;
 use zeroize::Zeroizing;
 
 use crate::capability::Capability;
 use crate::client::{CallError, LocalClient, exchange};
-use crate::config::{Config, HealthAddress};
+use crate::config::{Config, ConfigError, ServiceSettings, Sources, setting};
 use crate::exit;
 use crate::health::endpoint::Place;
 use crate::lifecycle::{self, Launch, Signal, Stop};
@@ -143,18 +141,28 @@ pub async fn start<S: Service>() -> Result<TestService<S>, NotStarted> {
 pub struct Setup<S> {
     secrets: Vec<(String, Zeroizing<Vec<u8>>)>,
     data_dir: Option<PathBuf>,
+    settings: Option<ServiceSettings>,
     service: PhantomData<fn() -> S>,
 }
 
 impl<S: Service> Setup<S> {
     /// Nothing but empty folders.
     pub fn new() -> Self {
-        Self { secrets: Vec::new(), data_dir: None, service: PhantomData }
+        Self { secrets: Vec::new(), data_dir: None, settings: None, service: PhantomData }
     }
 
     /// With a secret: a file of that name in the secrets folder, mode 0600.
     pub fn secret(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         self.secrets.push((name.to_owned(), Zeroizing::new(value.as_ref().to_owned())));
+        self
+    }
+
+    /// With settings of its own; without them it has their defaults, and does not start where one has none.
+    pub fn settings(mut self, settings: S::Settings) -> Self
+    where
+        S::Settings: Send + Sync,
+    {
+        self.settings = Some(ServiceSettings::new(settings));
         self
     }
 
@@ -173,17 +181,21 @@ impl<S: Service> Setup<S> {
         let folder = TemporaryFolder::new().map_err(failed)?;
         let secrets_dir = folder.path.join("secrets");
         make_secrets(&secrets_dir, &self.secrets).map_err(failed)?;
-        let config = Config {
-            runtime_dir: folder.path.join("run"),
-            health: HealthAddress::Tcp((Ipv4Addr::LOCALHOST, 0).into()),
-            data_dir: self.data_dir.unwrap_or_else(|| folder.path.join("data")),
-            secrets_dir,
-            degraded_status: StatusCode::SERVICE_UNAVAILABLE,
-            log: Targets::new(),
-            start_timeout: Duration::from_secs(300),
-            stop_timeout: Duration::from_secs(30),
-        };
-        run(config, folder).await
+        let blueprint = Blueprint::of::<S>();
+        let data_dir = self.data_dir.unwrap_or_else(|| folder.path.join("data"));
+        let mut sources = Sources::only([
+            (setting::RUNTIME_DIR.variable, folder.path.join("run").into_os_string()),
+            (setting::DATA_DIR.variable, data_dir.into_os_string()),
+            (setting::SECRETS_DIR.variable, secrets_dir.into_os_string()),
+            (setting::HEALTH_ADDR.variable, "127.0.0.1:0".into()),
+            (setting::LOG.variable, "off".into()),
+        ]);
+        if let Some(settings) = self.settings {
+            sources = sources.with_settings(settings);
+        }
+        let wrong = |error: ConfigError| NotStarted { exit_code: error.exit_code(), message: error.to_string() };
+        let config = Config::load(&blueprint, sources).map_err(wrong)?.config;
+        run(blueprint, config, folder).await
     }
 }
 
@@ -218,7 +230,11 @@ fn failed(error: io::Error) -> NotStarted {
     NotStarted { exit_code: exit::CANNOT_CREATE, message: error.to_string() }
 }
 
-async fn run<S: Service>(config: Config, folder: TemporaryFolder) -> Result<TestService<S>, NotStarted> {
+async fn run<S: Service>(
+    blueprint: Blueprint,
+    config: Config,
+    folder: TemporaryFolder,
+) -> Result<TestService<S>, NotStarted> {
     let (stops, stopping) = mpsc::channel(2);
     let (ready, is_ready) = oneshot::channel();
     let run = move || {
@@ -227,7 +243,7 @@ async fn run<S: Service>(config: Config, folder: TemporaryFolder) -> Result<Test
             let _ = ready.send((up.socket.to_owned(), up.health.clone()));
         };
         let launch = Launch {
-            blueprint: Blueprint::of::<S>(),
+            blueprint,
             config,
             supervisor: Arc::new(Supervisor::default()),
             audience: Audience::Person,

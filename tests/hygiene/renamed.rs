@@ -3,7 +3,7 @@
 #![deny(warnings)]
 #![forbid(unsafe_code)]
 
-use om::{Call, Refusal, Result, capability, hecate_service, message};
+use om::{Call, Refusal, Result, capability, hecate_service, message, settings};
 
 /// Whom to greet.
 #[message(crate = ::om)]
@@ -28,12 +28,25 @@ enum GreetRefusal {
     Tone { found: Tone },
 }
 
-#[derive(Default)]
-struct Greeter;
+/// How people are greeted.
+#[settings(crate = ::om)]
+struct GreeterSettings {
+    /// What is said.
+    #[serde(default)]
+    greeting: String,
+}
+
+struct Greeter {
+    context: om::Context<Self>,
+}
 
 /// Greets people by name.
-#[hecate_service(name = "hecate-greeter", crate = ::om)]
+#[hecate_service(name = "hecate-greeter", settings = GreeterSettings, crate = ::om)]
 impl Greeter {
+    async fn start(context: om::Context<Self>) -> Result<Self, om::StartError> {
+        Ok(Self { context })
+    }
+
     /// Greets one person.
     #[om::capability(version = 1)]
     async fn greet(&self, request: Greet, _call: &Call<Self>) -> Result<Greet, GreetRefusal> {
@@ -47,6 +60,7 @@ impl Greeter {
     /// Greets without a word.
     #[capability(version = 1)]
     async fn nod(&self) -> Result<()> {
+        assert!(self.context.settings().greeting.is_empty());
         Ok(())
     }
 }

@@ -55,7 +55,7 @@
     reason = "of this file's own code, not of what it is made into"
 )]
 
-use ::hecate_om::{Call, Context, Health, Refusal, StartError, capability, hecate_service, message};
+use ::hecate_om::{Call, Context, Health, Refusal, StartError, capability, hecate_service, message, settings};
 use ::std::fmt::Debug;
 use ::std::primitive::{bool, u64};
 use ::std::result::Result::{self, Err, Ok};
@@ -102,6 +102,17 @@ pub enum GreetRefusal {
     Call(::hecate_om::CallError),
 }
 
+/// How people are greeted.
+#[settings]
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct GreeterSettings {
+    /// Whether anybody is.
+    pub ready: bool,
+    /// What is said.
+    pub greeting: ::std::option::Option<String>,
+}
+
 /// Greets people.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -111,11 +122,11 @@ pub struct Greeter {
 }
 
 /// Greets people by name.
-#[hecate_service(name = "hecate-greeter")]
+#[hecate_service(name = "hecate-greeter", settings = GreeterSettings)]
 impl Greeter {
     /// Starts.
-    async fn start(_: Context<Self>) -> Result<Self, StartError> {
-        Ok(Self { ready: true })
+    async fn start(context: Context<Self>) -> Result<Self, StartError> {
+        Ok(Self { ready: context.settings().ready })
     }
 
     /// Tells whether it has started.

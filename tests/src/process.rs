@@ -34,6 +34,7 @@ impl Launch {
         let service = Path::new(program).file_name().unwrap().to_str().unwrap().to_owned();
         let mut variables = BTreeMap::new();
         variables.insert("HECATE_RUNTIME_DIR".to_owned(), folder.path().join("run").to_str().unwrap().to_owned());
+        variables.insert("HECATE_DATA_DIR".to_owned(), folder.path().join("data").to_str().unwrap().to_owned());
         variables.insert("HECATE_HEALTH_ADDR".to_owned(), "127.0.0.1:0".to_owned());
         variables.insert("LAB_JOURNAL".to_owned(), folder.path().join("journal").to_str().unwrap().to_owned());
         Self { program: program.to_owned(), service, folder, variables, arguments: Vec::new(), through: Vec::new() }

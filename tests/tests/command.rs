@@ -29,10 +29,23 @@ fn help_and_version_tell_what_there_is() {
     for arguments in [&["--help"][..], &["-h"], &["help"], &["run", "--help"]] {
         let (code, help, _) = lab().run(arguments);
         assert_eq!(code, 0, "{arguments:?}");
-        for word in ["usage: hecate-lab", "health", "call", "manifest", "contract", "HECATE_STOP_TIMEOUT", "exit codes"]
-        {
+        for word in [
+            "usage: hecate-lab",
+            "health",
+            "call",
+            "manifest",
+            "contract",
+            "HECATE_STOP_TIMEOUT",
+            "--strict",
+            "exit codes",
+        ] {
             assert!(help.contains(word), "{word} is missing:\n{help}");
         }
+    }
+    let (_, help, _) = Launch::of(env!("CARGO_BIN_EXE_hecate-shelves")).service("hecate-library").run(&["--help"]);
+    let own = help.split_once("settings of this service").unwrap().1;
+    for words in ["LIBRARY_TOWN ", "a text; needed", "The town of the library.", "without it: 5", "`soft` or `loud`"] {
+        assert!(own.contains(words), "{words} is missing:\n{help}");
     }
     for flag in ["--version", "-V"] {
         let (code, version, _) = lab().run(&[flag]);
@@ -46,7 +59,11 @@ fn a_typing_mistake_is_told_with_what_may_have_been_meant() {
         (&["helth"][..], "unknown command `helth`; did you mean `health`?"),
         (&["manifset"], "did you mean `manifest`?"),
         (&["frobnicate"], "unknown command `frobnicate`"),
-        (&["health", "--redy"], "invalid option '--redy'"),
+        (&["health", "--redy"], "unknown option `--redy`; did you mean `--ready`?"),
+        (&["--confg", "x.toml"], "unknown option `--confg`; did you mean `--config`?"),
+        (&["run", "--config"], "`--config` takes a TOML file"),
+        (&["manifest", "--strict"], "`--strict` goes with `run`, `check`, `config`"),
+        (&["chekc"], "did you mean `check`?"),
         (&["manifest", "now"], "`manifest` takes nothing more, found `now`"),
         (&["--ready", "manifest"], "`--ready` goes with `health`"),
         (&["call"], "call greeter.greet"),

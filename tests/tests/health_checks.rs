@@ -165,7 +165,7 @@ fn handlers_that_panic_again_and_again_degrade_the_service() {
     let mut wire = process.wire();
     let mut fall = |how: &str| assert_eq!(wire.call("lab.fall", json!({"how": how}).to_string()).code(), "internal");
     let observed = || check_of(&process.probe("/health").json(), "runtime.panics")["observed"].as_f64();
-    ["early", "late", "no_text", "evil"].map(&mut fall);
+    ["early", "late", "no_text", "evil"].into_iter().for_each(&mut fall);
     eventually("four are counted", || (observed() == Some(4.0)).then_some(()));
     assert_eq!(process.probe("/health").status, 200);
     fall("drop");

@@ -33,6 +33,10 @@ pub(crate) type Integer = Written<Option<u64>>;
 #[derive(Clone)]
 pub(crate) struct Texts(pub(crate) Vec<Text>);
 
+/// The name of a type, which is no text.
+#[derive(Clone)]
+pub(crate) struct TypeName(pub(crate) syn::ExprPath);
+
 /// What stands in the parentheses of an argument, to be read by keys of its own.
 #[derive(Clone)]
 pub(crate) struct Nested(pub(crate) TokenStream);
@@ -88,6 +92,17 @@ impl FromMeta for Texts {
             }
         };
         array.elems.iter().map(text).collect::<darling::Result<_>>().map(Texts)
+    }
+}
+
+impl FromMeta for TypeName {
+    fn from_meta(item: &Meta) -> darling::Result<Self> {
+        if let Meta::NameValue(pair) = item
+            && let Expr::Path(path) = ungrouped(&pair.value)
+        {
+            return Ok(Self(path.clone()));
+        }
+        Err(wrong_value(item, "the name of a type", &type_like(item)))
     }
 }
 
@@ -179,6 +194,19 @@ fn text_like(item: &Meta) -> String {
         ("deprecated", _) => "\"why callers should move on\"".to_owned(),
         _ => "\"...\"".to_owned(),
     }
+}
+
+/// The type that was probably meant.
+fn type_like(item: &Meta) -> String {
+    let given = match item {
+        Meta::NameValue(pair) => match literal(&pair.value) {
+            Some(Lit::Str(text)) => Some(text.value()),
+            _ => None,
+        },
+        Meta::List(list) => Some(list.tokens.to_string()),
+        Meta::Path(_) => None,
+    };
+    given.filter(|given| syn::parse_str::<syn::Ident>(given).is_ok()).unwrap_or_else(|| "LibrarySettings".to_owned())
 }
 
 /// The number that was probably meant.

@@ -22,6 +22,7 @@ const OF_RUSTC: &[(&str, &str)] = &[
     ("t10", "a detail of a refusal can be written"),
     ("t11", "a field of a message is one itself"),
     ("t12", "the error of `start` is an error"),
+    ("t13", "the settings of a service can be read, and have a schema"),
     ("x01", "a callback stands in the service's block"),
     ("x02", "a type has one service block"),
     ("x03", "the constant of a capability is free"),

@@ -6,7 +6,7 @@ use quote::quote;
 use super::package;
 use crate::diagnostics::Expansion;
 use crate::parse::Block;
-use crate::{message, refusal, service};
+use crate::{message, refusal, service, settings};
 
 /// One change to a stream of tokens, at any depth.
 #[derive(Clone, Copy)]
@@ -163,6 +163,8 @@ fn mutated_messages_and_refusals_are_expanded_or_told() {
     for mutated in neighbours(&item).chain(strangers(&item, 500)) {
         let name = "GreetRefusal";
         let expansion = message::expand(quote!(crate = ::om), mutated.clone());
+        assert_eq!(has_name(&mutated, name), has_name(&expansion.tokens, name));
+        let expansion = settings::expand(quote!(crate = ::om), mutated.clone());
         assert_eq!(has_name(&mutated, name), has_name(&expansion.tokens, name));
         // A derive leaves the item to rustc, and must not fail without a word.
         let expansion = refusal::expand(mutated);

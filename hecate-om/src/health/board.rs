@@ -107,8 +107,9 @@ impl Board {
 
     /// One line for whoever asks the supervisor.
     pub(crate) fn status_line(&self) -> String {
-        let offers = self.info.capabilities.len();
-        format!("{} · {offers} capabilities · {} calls in flight", self.summary().status, self.in_flight())
+        let (summary, offers) = (self.summary(), self.info.capabilities.len());
+        let reason = summary.reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
+        format!("{} · {offers} capabilities · {} calls in flight{reason}", summary.status, self.in_flight())
     }
 
     pub(crate) fn phase(&self) -> Phase {
@@ -259,7 +260,6 @@ impl Board {
     pub(crate) fn summary(&self) -> Summary {
         self.change(|state, now| Summary {
             status: state.status,
-            phase: state.phase,
             reason: state.reason(now),
             checks: state.checks.iter().map(|check| CheckSummary::of(check, now, state.phase)).collect(),
         })
@@ -346,7 +346,6 @@ pub(super) const SERVICE: &str = "service";
 pub(crate) struct Summary {
     /// `starting`, `ok`, `degraded`, `down` or `draining`.
     pub(crate) status: &'static str,
-    pub(crate) phase: Phase,
     /// All causes, on one line.
     pub(crate) reason: Option<String>,
     pub(crate) checks: Vec<CheckSummary>,
@@ -356,9 +355,6 @@ pub(crate) struct Summary {
 #[derive(Debug)]
 pub(crate) struct CheckSummary {
     pub(crate) name: Cow<'static, str>,
-    pub(crate) impact: Impact,
-    /// `ok`, `degraded`, `down`, or `unknown` while it has found nothing.
-    pub(crate) status: &'static str,
     /// Whether it found nothing wrong.
     pub(crate) up: bool,
     pub(crate) took: Option<Duration>,
@@ -371,8 +367,6 @@ impl CheckSummary {
         let last = check.last.as_ref();
         Self {
             name: check.name.clone(),
-            impact: check.impact,
-            status: verdict.word(),
             up: verdict.level == Some(Level::Ok),
             took: last.map(|last| last.took),
             age: last.map(|last| now.saturating_duration_since(last.at)),

@@ -17,8 +17,6 @@ pub(super) const MAX_CHECKS: usize = 64;
 const MAX_NAME: usize = 64;
 /// The longest reason of one check, in bytes.
 const MAX_REASON: usize = 512;
-/// How many capabilities a check tells that it affects.
-const MAX_AFFECTS: usize = 16;
 /// How often a change of one check is written to the log, at most.
 const LOG_PAUSE: Duration = Duration::from_secs(10);
 
@@ -86,13 +84,12 @@ pub(crate) struct NewCheck {
     pub(super) impact: Impact,
     pub(super) every: Option<Duration>,
     pub(super) patience: u32,
-    pub(super) affects: Vec<Cow<'static, str>>,
 }
 
 impl NewCheck {
     /// One that is noted whenever there is something to note.
     pub(crate) fn new(name: impl Into<Cow<'static, str>>, impact: Impact) -> Self {
-        Self { name: name.into(), impact, every: None, patience: PATIENCE, affects: Vec::new() }
+        Self { name: name.into(), impact, every: None, patience: PATIENCE }
     }
 
     /// One that is noted so often: when that stops, what it found last counts no more.
@@ -106,12 +103,6 @@ impl NewCheck {
         self.patience = 1;
         self
     }
-
-    /// The capabilities that suffer when it fails, such as `weather.forecast@1`; else all do.
-    pub(crate) fn affecting(mut self, capabilities: impl IntoIterator<Item = impl Into<Cow<'static, str>>>) -> Self {
-        self.affects = capabilities.into_iter().take(MAX_AFFECTS).map(Into::into).collect();
-        self
-    }
 }
 
 /// A check on the board.
@@ -120,7 +111,6 @@ pub(super) struct Check {
     pub(super) name: Cow<'static, str>,
     pub(super) impact: Impact,
     pub(super) every: Option<Duration>,
-    pub(super) affects: Vec<Cow<'static, str>>,
     pub(super) last: Option<Finding>,
     pub(super) observed: Option<(f64, &'static str)>,
     /// How often in a row it was not well.
@@ -151,12 +141,11 @@ impl Verdict<'_> {
 
 impl Check {
     pub(super) fn new(new: NewCheck, now: Instant) -> Self {
-        let NewCheck { name, impact, every, patience, affects } = new;
+        let NewCheck { name, impact, every, patience } = new;
         Self {
             name,
             impact,
             every,
-            affects,
             last: None,
             observed: None,
             failures: 0,

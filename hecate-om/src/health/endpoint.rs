@@ -46,11 +46,15 @@ impl HealthError {
     }
 }
 
+/// Tells how often each task was started again.
+pub(crate) type Restarts = Arc<dyn Fn() -> Vec<(String, u64)> + Send + Sync>;
+
 /// From what health is told.
 #[derive(Clone)]
 pub(crate) struct Told {
     pub(crate) board: Arc<Board>,
     pub(crate) pulse: Arc<Pulse>,
+    pub(crate) restarts: Restarts,
     /// What `/health` answers when degraded.
     pub(crate) degraded_status: StatusCode,
 }

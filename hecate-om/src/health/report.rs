@@ -62,9 +62,6 @@ pub(crate) struct CheckReport {
     since: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     every_ms: Option<u64>,
-    /// The capabilities that suffer when it fails; none named, all.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    affects: Vec<String>,
 }
 
 impl CheckReport {
@@ -87,7 +84,6 @@ impl CheckReport {
             failures: check.failures,
             since: timestamp(check.since),
             every_ms: check.every.map(millis),
-            affects: check.affects.iter().map(ToString::to_string).collect(),
         }
     }
 

@@ -173,7 +173,7 @@ async fn info(State(told): On) -> Response {
 }
 
 async fn metrics(State(told): On) -> Response {
-    with_headers(StatusCode::OK, OPENMETRICS, metrics::exposition(&told.board, &told.pulse))
+    with_headers(StatusCode::OK, OPENMETRICS, metrics::exposition(&told.board, &told.pulse, (told.restarts)()))
 }
 
 async fn manifest(State(told): On) -> Response {

@@ -84,7 +84,7 @@ impl BootError {
 /// What boot came to.
 pub(super) enum Outcome {
     /// The service can take calls.
-    Up(Up),
+    Up(Box<Up>),
     /// It was stopped on its way, in order; the exit code.
     Stopped(u8),
 }
@@ -205,6 +205,7 @@ struct Claimed {
     dispatch: Arc<Dispatch>,
     board: Arc<Board>,
     checks: Arc<Checks>,
+    tasks: Arc<Tasks>,
 }
 
 impl Claimed {
@@ -222,9 +223,10 @@ impl Claimed {
         let dispatch = Dispatch::new(info);
         let board = Board::new(info, Arc::clone(&dispatch));
         let checks = Checks::new(Arc::clone(&board), workers.clone());
+        let tasks = Arc::new(Tasks::new(workers.clone(), Arc::clone(&board)));
         let counted = Arc::clone(&dispatch);
         steps.pulse.report_to(Arc::clone(&board), move || counted.panics());
-        Ok(Self { blueprint, workers: workers.clone(), folder, dispatch, board, checks })
+        Ok(Self { blueprint, workers: workers.clone(), folder, dispatch, board, checks, tasks })
     }
 
     async fn serve_health(self, steps: &mut Steps<'_>) -> Result<Healthy, Ended> {
@@ -233,9 +235,11 @@ impl Claimed {
         health.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         let place = health.place.clone();
         self.folder.publish(&self.folder.paths.health_address(), &place.to_string())?;
+        let tasks = Arc::clone(&self.tasks);
         let serving = tokio::spawn(health.serve(Told {
             board: Arc::clone(&self.board),
             pulse: Arc::clone(steps.pulse),
+            restarts: Arc::new(move || tasks.restarts()),
             degraded_status: steps.launch.config.degraded_status,
         }));
         Ok(Healthy { claimed: self, place, serving: Owned(serving) })
@@ -269,7 +273,7 @@ struct Listening {
 impl Listening {
     async fn start(self, steps: &mut Steps<'_>) -> Result<Begun, Ended> {
         let Listening { healthy: Healthy { claimed, place, serving }, listener } = self;
-        let Claimed { blueprint, workers, folder, dispatch, board, checks } = claimed;
+        let Claimed { blueprint, workers, folder, dispatch, board, checks, tasks } = claimed;
         let api = LocalApi::new(blueprint, Arc::clone(&dispatch));
         let answering = Owned(workers.spawn(Arc::clone(&api).serve(listener)));
 
@@ -278,7 +282,7 @@ impl Listening {
         steps.launch.supervisor.status("starting: `start` of the service");
         board.boot_step("start");
         let (told, asked) = (Arc::clone(&board), Arc::clone(&checks));
-        let surroundings = Surroundings::new(blueprint.info, config.clone(), told, asked, workers.clone());
+        let surroundings = Surroundings::new(blueprint.info, config.clone(), told, asked, tasks);
         let surroundings = Arc::new(surroundings);
         let starting = workers.spawn((blueprint.start)(Arc::clone(&surroundings)));
         let (mut started, stopped) = steps.until_started(starting, &surroundings.tasks, limit).await?;
@@ -334,7 +338,7 @@ impl Begun {
                     socket: running.folder.paths.api_socket(),
                     took: steps.begun.elapsed(),
                 };
-                Ok(Outcome::Up(Up { running, ready, pulse: Arc::clone(steps.pulse) }))
+                Ok(Outcome::Up(Box::new(Up { running, ready, pulse: Arc::clone(steps.pulse) })))
             }
         }
     }

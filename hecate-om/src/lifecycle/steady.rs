@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::MissedTickBehavior;
 
 use super::running::Running;
 use super::signals::{Signal, Stop, next_stop};
@@ -13,7 +12,7 @@ use super::{Launch, drain};
 use crate::health::board::Board;
 use crate::notify::Supervisor;
 
-/// How often the status is told at most.
+/// How often the status is told when nothing changes but the number of calls.
 const STATUS_EVERY: Duration = Duration::from_secs(1);
 
 /// Runs until somebody stops it, and drains; returns the exit code.
@@ -58,10 +57,10 @@ fn reload(running: &Running, launch: &Launch) -> JoinHandle<()> {
 }
 
 async fn tell_status(supervisor: Arc<Supervisor>, board: Arc<Board>) {
-    let mut tick = tokio::time::interval(STATUS_EVERY);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut changes = board.changes();
     loop {
-        tick.tick().await;
         supervisor.status(&board.status_line());
+        // The number of calls is worth a line a second; a change for the worse is told at once.
+        let _ = tokio::time::timeout(STATUS_EVERY, changes.changed()).await;
     }
 }

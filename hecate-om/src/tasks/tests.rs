@@ -163,7 +163,7 @@ fn tasks_are_told_to_end_and_those_that_do_not_are_aborted_and_named() {
         .tasks
         .spawn("deaf", || async {
             loop {
-                tokio::time::sleep(Duration::from_secs(1)).await
+                tokio::time::sleep(Duration::from_secs(1)).await;
             }
         })
         .unwrap();

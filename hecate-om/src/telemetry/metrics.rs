@@ -26,13 +26,13 @@ use crate::health::pulse::Pulse;
 /// The most that a scrape gets, in bytes.
 const MAX_EXPOSITION: usize = 1024 * 1024;
 
-/// Everything that is counted.
-pub(crate) fn exposition(board: &Board, pulse: &Pulse) -> String {
+/// Everything that is counted; `restarts` are those of tasks.
+pub(crate) fn exposition(board: &Board, pulse: &Pulse, restarts: Vec<(String, u64)>) -> String {
     written(vec![
         Box::new(sources::build(board)),
         Box::new(sources::health(board)),
         Box::new(sources::calls(board)),
-        Box::new(sources::runtime(board, pulse)),
+        Box::new(sources::runtime(board, pulse, restarts)),
         Box::new(process::Process::now()),
     ])
 }

@@ -7,6 +7,7 @@
     depends_on = ["macula-station"],
     image = "ghcr.io/acme/hecate-greeter",
     ports(health = 9000),
+    settings = greeter::Settings,
     crate = ::om
 )]
 impl Greeter {

@@ -11,6 +11,19 @@ use ::core::convert::{From as _, Into as _};
 pub struct Greet {
     name: String,
 }
+#[allow(unused_imports)]
+use ::core::convert::{From as _, Into as _};
+#[derive(
+    ::hecate_om::__private::serde::Deserialize,
+    ::hecate_om::__private::schemars::JsonSchema
+)]
+#[serde(crate = "::hecate_om::__private::serde", deny_unknown_fields)]
+#[schemars(crate = "::hecate_om::__private::schemars")]
+/// How to greet.
+struct GreeterSettings {
+    /// What is said.
+    greeting: String,
+}
 #[derive(Debug, Refusal)]
 pub enum GreetRefusal {
     /// Nobody to greet.

@@ -4,6 +4,13 @@ pub struct Greet {
     name: String,
 }
 
+/// How to greet.
+#[settings]
+struct GreeterSettings {
+    /// What is said.
+    greeting: String,
+}
+
 #[derive(Debug, Refusal)]
 pub enum GreetRefusal {
     /// Nobody to greet.

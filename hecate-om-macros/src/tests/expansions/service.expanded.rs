@@ -90,6 +90,10 @@ const _: () = {
     #[allow(deprecated, unused_imports, unused_qualifications, clippy::all)]
     impl __hecate::Service for Greeter {
         const INFO: &'static __hecate::ServiceInfo = &INFO;
+        type Settings = ();
+        fn settings_type() -> __hecate::SettingsType {
+            __hecate::settings::<()>()
+        }
         fn describe_handlers(__handlers: &mut __hecate::Handlers<Self>)
         where
             for<'a> Self: __hecate::Shared<'a>,

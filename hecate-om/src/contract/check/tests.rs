@@ -193,6 +193,7 @@ fn all_problems_of_a_service_are_told_at_once() {
         CapabilityInfo::new("contract_twin.lost", 1, "", 1),
     ];
     let blueprint = Blueprint {
+        settings: crate::config::SettingsType::of::<()>(),
         info: fixtures::service(capabilities),
         contracts: || vec![handler::<String, (), CapabilityError>(), handler::<(), bool, CapabilityError>()],
         start: |_| Box::pin(async { Err(StartError::config("never started")) }),

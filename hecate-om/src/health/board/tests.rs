@@ -60,7 +60,7 @@ fn what_a_check_finds_counts_as_its_impact_says() {
         assert_eq!(seen, (&json!(check), &json!(service)), "{impact:?} {findings}");
         assert_eq!(board.is_ready(), service != "down", "{impact:?} {findings}");
         let summary = board.summary();
-        assert_eq!((summary.status, summary.checks[0].status), (service, check), "{impact:?} {findings}");
+        assert_eq!(summary.status, service, "{impact:?} {findings}");
         assert_eq!(summary.checks[0].up, check == "ok", "{impact:?} {findings}");
         let in_a_row = findings.chars().rev().take_while(|word| *word != 'o').count();
         assert_eq!(report["checks"][0]["failures"], in_a_row, "{impact:?} {findings}");
@@ -111,7 +111,7 @@ fn all_causes_are_told_the_worst_first() {
 #[test]
 fn a_check_is_shown_with_all_that_is_known_of_it() {
     let board = running();
-    let check = NewCheck::new("mesh.links", Impact::Degrading).every(10 * SECOND).affecting(["weather.forecast@1"]);
+    let check = NewCheck::new("mesh.links", Impact::Degrading).every(10 * SECOND);
     let id = board.declare(check).unwrap();
     let unknown = &json(board.report(true))["checks"][0];
     assert!(unknown.get("age_ms").is_none() && unknown["status"] == "unknown", "{unknown}");
@@ -127,7 +127,7 @@ fn a_check_is_shown_with_all_that_is_known_of_it() {
     let expected = json!({
         "name": "mesh.links", "status": "degraded", "impact": "degrading", "code": "timeout",
         "reason": "no route", "observed": 0.0, "unit": "links", "age_ms": 2000, "took_ms": 3, "failures": 2,
-        "since": null, "every_ms": 10000, "affects": ["weather.forecast@1"],
+        "since": null, "every_ms": 10000,
     });
     assert_eq!(shown, expected);
 }
@@ -224,10 +224,9 @@ fn names_are_plain_and_nobody_has_the_name_of_another() {
 #[test]
 fn there_are_no_more_checks_than_a_body_holds() {
     let board = running();
-    let affected: Vec<_> = (0..100).map(|number| format!("weather.{}@{number}", "x".repeat(120))).collect();
     for number in 0..MAX_CHECKS {
         let name = format!("c{number:063}");
-        let id = board.declare(NewCheck::new(name, Impact::Degrading).affecting(affected.clone())).unwrap();
+        let id = board.declare(NewCheck::new(name, Impact::Degrading)).unwrap();
         // Each character takes two bytes in JSON.
         board.note(id, found(Health::degraded("\"".repeat(10_000))));
     }

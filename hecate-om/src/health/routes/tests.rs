@@ -32,7 +32,12 @@ impl Asked {
 
 fn told(board: &Arc<Board>) -> Told {
     let pulse = Pulse::of(&mut Builder::new_multi_thread());
-    Told { board: Arc::clone(board), pulse, degraded_status: StatusCode::SERVICE_UNAVAILABLE }
+    Told {
+        board: Arc::clone(board),
+        pulse,
+        restarts: Arc::new(Vec::new),
+        degraded_status: StatusCode::SERVICE_UNAVAILABLE,
+    }
 }
 
 async fn ask(told: &Told, peer: &str, path: &str, accept: &str) -> Asked {

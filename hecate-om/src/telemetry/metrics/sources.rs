@@ -40,7 +40,7 @@ pub(super) fn calls(board: &Board) -> Calls {
     Calls::of(counts.collect(), board.dispatch().unknown())
 }
 
-pub(super) fn runtime(board: &Board, pulse: &Pulse) -> Runtime {
+pub(super) fn runtime(board: &Board, pulse: &Pulse, restarts: Vec<(String, u64)>) -> Runtime {
     let lag = pulse.lag();
-    Runtime::of(board.dispatch().panics(), [], Some(Spread { buckets: lag.counts, sum: lag.sum.as_secs_f64() }))
+    Runtime::of(board.dispatch().panics(), restarts, Some(Spread { buckets: lag.counts, sum: lag.sum.as_secs_f64() }))
 }

@@ -1,0 +1,132 @@
+//! The settings of the runtime: the one table that help, messages, listings and the reference are
+//! made of.
+
+/// A setting of the runtime.
+#[derive(Debug)]
+pub(crate) struct Setting {
+    /// Its key in TOML.
+    pub(crate) key: &'static str,
+    /// Its environment variable.
+    pub(crate) variable: &'static str,
+    /// What a value looks like, to follow "it takes".
+    pub(crate) takes: &'static str,
+    /// What holds where it is not set; derived ones in the order in which they are tried.
+    pub(crate) default: &'static str,
+    /// What it is for.
+    pub(crate) doc: &'static str,
+    /// Whether SIGHUP reads it again.
+    pub(crate) reloads: bool,
+}
+
+pub(crate) static RUNTIME_DIR: Setting = Setting {
+    key: "runtime_dir",
+    variable: "HECATE_RUNTIME_DIR",
+    takes: "an absolute folder for sockets and locks",
+    default: "`$XDG_RUNTIME_DIR/hecate`, `/run/hecate` for root, `~/.hecate`",
+    doc: "Where services have their sockets and locks, each in a folder of its own. It is made when it is not there, and \
+          nobody else may enter it.",
+    reloads: false,
+};
+
+pub(crate) static DATA_DIR: Setting = Setting {
+    key: "data_dir",
+    variable: "HECATE_DATA_DIR",
+    takes: "an absolute folder for what the service keeps",
+    default: "the first of `$STATE_DIRECTORY`, `/var/lib/<name>` for root, `$XDG_STATE_HOME/hecate/<name>`, \
+              `~/.local/state/hecate/<name>`, `/var/lib/<name>`",
+    doc: "What the service keeps between two runs. It is looked at when the service asks for it.",
+    reloads: false,
+};
+
+pub(crate) static SECRETS_DIR: Setting = Setting {
+    key: "secrets_dir",
+    variable: "HECATE_SECRETS_DIR",
+    takes: "an absolute folder with a file for each secret",
+    default: "`$CREDENTIALS_DIRECTORY`, `/etc/hecate/secrets`",
+    doc: "One file for each secret, named like it.",
+    reloads: false,
+};
+
+pub(crate) static HEALTH_ADDR: Setting = Setting {
+    key: "health_addr",
+    variable: "HECATE_HEALTH_ADDR",
+    takes: "an address and port, such as `127.0.0.1:8470` or `[::]:8470`",
+    default: "the service's port on loopback, a free one where it is taken",
+    doc: "Where health is told over TCP. An address that was asked for and cannot be had ends the boot.",
+    reloads: false,
+};
+
+pub(crate) static HEALTH_SOCKET: Setting = Setting {
+    key: "health_socket",
+    variable: "HECATE_HEALTH_SOCKET",
+    takes: "an absolute path of at most 107 bytes, for a Unix socket",
+    default: "none",
+    doc: "Where health is told over a Unix socket, instead of TCP.",
+    reloads: false,
+};
+
+pub(crate) static HEALTH_DEGRADED_STATUS: Setting = Setting {
+    key: "health_degraded_status",
+    variable: "HECATE_HEALTH_DEGRADED_STATUS",
+    takes: "the HTTP status of `/health` when degraded: 503 or 200",
+    default: "`503`",
+    doc: "What `/health` answers when the service is degraded: 200 for probes that restart whatever is not 200.",
+    reloads: false,
+};
+
+pub(crate) static LOG: Setting = Setting {
+    key: "log",
+    variable: "HECATE_LOG",
+    takes: "a level and those of targets, such as `info` or `warn,hecate_om=debug`",
+    default: "`$RUST_LOG`, `info`",
+    doc: "Which log lines are written: `off`, `error`, `warn`, `info`, `debug` or `trace`, and other levels for targets.",
+    reloads: true,
+};
+
+pub(crate) static START_TIMEOUT: Setting = Setting {
+    key: "start_timeout",
+    variable: "HECATE_START_TIMEOUT",
+    takes: "a time from 1s to 3600s, such as `300s`",
+    default: "`300s`",
+    doc: "How long `start` of the service may take.",
+    reloads: false,
+};
+
+pub(crate) static STOP_TIMEOUT: Setting = Setting {
+    key: "stop_timeout",
+    variable: "HECATE_STOP_TIMEOUT",
+    takes: "a time from 1s to 600s, such as `30s`",
+    default: "`30s`",
+    doc: "How long the whole of a stop may take, calls in flight included. Give the supervisor a few seconds more.",
+    reloads: false,
+};
+
+/// Every setting of the runtime, in the order in which it is told.
+pub(crate) static ALL: [&Setting; 9] = [
+    &RUNTIME_DIR,
+    &DATA_DIR,
+    &SECRETS_DIR,
+    &HEALTH_ADDR,
+    &HEALTH_SOCKET,
+    &HEALTH_DEGRADED_STATUS,
+    &LOG,
+    &START_TIMEOUT,
+    &STOP_TIMEOUT,
+];
+
+/// The table of a TOML file that holds the service's own settings.
+pub(crate) const SERVICE_TABLE: &str = "service";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_its_variable_in_lower_case() {
+        for setting in ALL {
+            assert_eq!(setting.variable, format!("HECATE_{}", setting.key.to_uppercase()));
+            assert_ne!(setting.key, SERVICE_TABLE);
+            assert!(setting.doc.ends_with('.') && !setting.takes.ends_with('.'), "{}", setting.key);
+        }
+    }
+}

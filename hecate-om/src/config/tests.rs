@@ -1,0 +1,397 @@
+//! What holds of the layers as a whole, without a process for each.
+
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use tempfile::TempDir;
+
+use super::*;
+use crate::service::{IdentitySpec, ServiceInfo, StartError};
+
+static INFO: ServiceInfo = ServiceInfo::new(
+    "hecate-library",
+    "1.0.0",
+    "Lends books",
+    "library::Library",
+    "src/lib.rs:1",
+    &[],
+    IdentitySpec::new("library", &[], &[], 1),
+    8470,
+    "",
+);
+
+fn blueprint<T: Settings>() -> Blueprint {
+    Blueprint {
+        info: &INFO,
+        settings: SettingsType::of::<T>(),
+        contracts: Vec::new,
+        start: |_| Box::pin(std::future::ready(Err(StartError::retry("never")))),
+    }
+}
+
+fn read(variables: &[(&str, &str)]) -> Result<Loaded, ConfigError> {
+    Config::load(&blueprint::<()>(), Sources::only(variables.iter().copied()))
+}
+
+/// Files and variables of a box that is only a test's.
+struct Layers {
+    folder: TempDir,
+    sources: Sources,
+}
+
+impl Layers {
+    fn new(variables: &[(&str, &str)]) -> Self {
+        let variables = variables.iter().copied().chain([("HECATE_RUNTIME_DIR", "/run/x")]);
+        Self { folder: tempfile::tempdir().unwrap(), sources: Sources::only(variables) }
+    }
+
+    fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn site(mut self, text: &str) -> Self {
+        self.sources.site = Some(self.write("site.toml", text));
+        self
+    }
+
+    fn file(mut self, name: &str, text: &str) -> Self {
+        let path = self.write(name, text);
+        self.sources.flags.files.push(path);
+        self
+    }
+
+    fn strict(mut self) -> Self {
+        self.sources.flags.is_strict = true;
+        self
+    }
+
+    fn load<T: Settings>(&self) -> Result<Loaded, ConfigError> {
+        Config::load(&blueprint::<T>(), self.sources.clone())
+    }
+
+    /// The lines of a report, or nothing.
+    fn problems<T: Settings>(&self) -> Vec<String> {
+        let told = self.load::<T>().err().map(|error| error.to_string()).unwrap_or_default();
+        told.lines().skip(1).map(|line| self.short(line.trim())).collect()
+    }
+
+    /// Without the folder of this test.
+    fn short(&self, text: &str) -> String {
+        text.replace(&format!("{}/", self.folder.path().display()), "")
+    }
+}
+
+#[derive(Deserialize, JsonSchema, Debug, PartialEq)]
+#[serde(deny_unknown_fields)]
+struct Library {
+    /// The town.
+    town: String,
+    /// How many books a person may have.
+    #[serde(default = "five")]
+    books: u8,
+    #[serde(default)]
+    branches: Vec<String>,
+    #[serde(default)]
+    token: Option<u32>,
+    #[serde(default)]
+    port: Option<u16>,
+    #[serde(default)]
+    model: Option<Model>,
+}
+
+#[derive(Deserialize, JsonSchema, Debug, PartialEq)]
+#[serde(deny_unknown_fields)]
+struct Model {
+    size: u8,
+    #[serde(default)]
+    api_key: Option<u8>,
+}
+
+fn five() -> u8 {
+    5
+}
+
+#[test]
+fn nothing_set_is_fine() {
+    let loaded = read(&[("XDG_RUNTIME_DIR", "/run/user/7"), ("HOME", "/home/x")]).unwrap();
+    assert_eq!(loaded.config.runtime_dir, Path::new("/run/user/7/hecate"));
+    assert_eq!(loaded.config.data_dir, Path::new("/home/x/.local/state/hecate/hecate-library"));
+    assert_eq!(loaded.config.secrets_dir, Path::new("/etc/hecate/secrets"));
+    assert_eq!(loaded.config.health, HealthAddress::Default(8470));
+    assert_eq!(loaded.config.stop_timeout, Duration::from_secs(30));
+    assert_eq!(loaded.config.degraded_status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(loaded.config.start_timeout, Duration::from_secs(300));
+    assert_eq!(loaded.listing.runtime.len(), setting::ALL.len() - 1, "no address and a socket both");
+}
+
+#[test]
+fn folders_come_from_whoever_manages_the_service() {
+    let all = [
+        ("HECATE_RUNTIME_DIR", "/run/x"),
+        ("STATE_DIRECTORY", "/var/lib/a:/var/lib/b"),
+        ("CREDENTIALS_DIRECTORY", "/run/credentials/x"),
+        ("XDG_STATE_HOME", "/state"),
+        ("HOME", "/home/x"),
+    ];
+    let config = read(&all).unwrap().config;
+    assert_eq!(config.data_dir, Path::new("/var/lib/a"));
+    assert_eq!(config.secrets_dir, Path::new("/run/credentials/x"));
+    let config = read(&[all[0], all[3], all[4]]).unwrap().config;
+    assert_eq!(config.data_dir, Path::new("/state/hecate/hecate-library"));
+    assert_eq!(read(&all[..1]).unwrap().config.data_dir, Path::new("/var/lib/hecate-library"), "and no error");
+    let root = Sources { is_root: true, ..Sources::only([("HOME", "/root"), ("XDG_STATE_HOME", "/state")]) };
+    let config = Config::load(&blueprint::<()>(), root).unwrap().config;
+    assert_eq!(config.runtime_dir, Path::new("/run/hecate"));
+    assert_eq!(config.data_dir, Path::new("/var/lib/hecate-library"));
+}
+
+#[test]
+fn every_problem_is_told_at_once_with_what_to_write() {
+    let error = read(&[
+        ("HECATE_RUNTIME_DIR", "relative"),
+        ("HECATE_HEALTH_ADDR", "8470"),
+        ("HECATE_STOP_TIMEOUT", "30"),
+        ("HECATE_HEALTH_DEGRADED_STATUS", "404"),
+        ("HECATE_LOG", ""),
+        ("HECATE_HEALTH_SOCKET", "${SOCKET}"),
+        ("HECATE_STOP_TIMEOT", "5s"),
+    ])
+    .unwrap_err();
+    let report = error.to_string();
+    for expected in [
+        "7 problems",
+        "HECATE_RUNTIME_DIR holds `relative`; help: it takes an absolute folder",
+        "HECATE_HEALTH_ADDR holds `8470`; help: it takes an address and port",
+        "HECATE_STOP_TIMEOUT holds `30`; help: it takes a time from 1s to 600s",
+        "HECATE_HEALTH_DEGRADED_STATUS holds `404`; help: it takes the HTTP status",
+        "HECATE_LOG is set and empty; help: unset it",
+        "HECATE_HEALTH_SOCKET holds the unexpanded `${SOCKET}`",
+        "HECATE_STOP_TIMEOT is no setting; help: did you mean HECATE_STOP_TIMEOUT?",
+    ] {
+        assert!(report.contains(expected), "{expected:?} is missing from:\n{report}");
+    }
+}
+
+#[test]
+fn without_a_place_to_be_a_service_says_which_to_set() {
+    let error = read(&[]).unwrap_err().to_string();
+    assert!(error.contains("HECATE_RUNTIME_DIR is not set, and neither is HOME"), "{error}");
+}
+
+#[test]
+fn the_log_of_others_is_a_default_and_never_an_error() {
+    let log = |variables: &[(&str, &str)]| {
+        let loaded = read(&[&[("HOME", "/h")], variables].concat()).unwrap();
+        (loaded.config.log.to_string(), loaded.warnings.len())
+    };
+    assert_eq!(log(&[("RUST_LOG", "debug")]), ("debug".to_owned(), 0));
+    assert_eq!(log(&[("RUST_LOG", "debug"), ("HECATE_LOG", "warn")]), ("warn".to_owned(), 0));
+    assert_eq!(log(&[("RUST_LOG", "[span]=/x"), ("HECATE_LOG", "warn")]), ("warn".to_owned(), 0));
+    assert_eq!(log(&[("RUST_LOG", "dbug")]), ("info".to_owned(), 1));
+    assert_eq!(log(&[("RUST_LOG", "")]), ("info".to_owned(), 0));
+}
+
+#[test]
+fn a_stronger_layer_wins_and_the_weaker_ones_are_told() {
+    let layers = Layers::new(&[("HECATE_LOG", "warn"), ("LIBRARY_BOOKS", "9")])
+        .site("log = \"error\"\nstop_timeout = \"10s\"\n[service]\ntown = \"Gent\"\nbooks = 1\n")
+        .file("a.toml", "stop_timeout = \"20s\"\n[service]\nbooks = 2")
+        .file("b.toml", "stop_timeout = \"40s\"");
+    let loaded = layers.load::<Library>().unwrap();
+    assert_eq!(loaded.config.stop_timeout, Duration::from_secs(40));
+    assert_eq!(loaded.config.log.to_string(), "warn");
+    let library: &Library = loaded.config.settings.get().unwrap();
+    assert_eq!((library.town.as_str(), library.books), ("Gent", 9));
+    let expected = "\
+runtime_dir             /run/x                   environment HECATE_RUNTIME_DIR
+data_dir                /var/lib/hecate-library  default
+secrets_dir             /etc/hecate/secrets      default
+health_addr             port 8470 on loopback    default
+health_degraded_status  503                      default
+log                     warn                     environment HECATE_LOG
+                          over error from site.toml:1
+start_timeout           300s                     default
+stop_timeout            40s                      --config b.toml:1
+                          over 20s from --config a.toml:1
+                          over 10s from site.toml:2
+
+[service]
+books                   9                        environment LIBRARY_BOOKS
+                          over 2 from --config a.toml:3
+                          over 1 from site.toml:5
+branches                []                       default
+model                   none                     default
+port                    none                     default
+token                   none                     default
+town                    Gent                     site.toml:4
+";
+    assert_eq!(layers.short(&loaded.listing.text()), expected);
+}
+
+#[test]
+fn reading_again_sees_what_the_files_say_now() {
+    let layers = Layers::new(&[]).site("log = \"error\"");
+    let blueprint = blueprint::<()>();
+    let config = Config::load(&blueprint, layers.sources.clone()).unwrap().config;
+    assert_eq!(config.log.to_string(), "error");
+    layers.write("site.toml", "log = \"trace\"");
+    assert_eq!(config.reload(&blueprint).unwrap().config.log.to_string(), "trace");
+    layers.write("site.toml", "log = \"loud\"");
+    config.reload(&blueprint).unwrap_err();
+}
+
+#[test]
+fn what_is_wrong_in_files_variables_and_settings_is_one_report() {
+    let layers = Layers::new(&[
+        ("HECATE_LOG", "loud"),
+        ("LIBRARY_BOOKS", "many"),
+        ("LIBRARY_TOKEN", "hunter2"),
+        ("LIBRARY_BRNCHES", "north"),
+    ])
+    .site("stop_timeout = 30\nlgo = \"info\"\nHECATE_DATA_DIR = \"/x\"\nhealth_addr = [1]\n")
+    .file("a.toml", "[service]\n  model = { size = 300 }\n  boks = 3\n  port = \"http\"\n");
+    assert_eq!(
+        layers.problems::<Library>(),
+        [
+            "site.toml:2:1: lgo is no setting; help: did you mean `log`?",
+            "site.toml:3:1: HECATE_DATA_DIR is no setting; help: did you mean `data_dir`?",
+            "LIBRARY_BRNCHES is no setting; help: did you mean LIBRARY_BRANCHES?",
+            "site.toml:4:15: health_addr holds a list; help: it takes an address and port, such as `127.0.0.1:8470` or `[::]:8470`",
+            "HECATE_LOG holds `loud`; help: it takes a level and those of targets, such as `info` or `warn,hecate_om=debug`",
+            "site.toml:1:16: stop_timeout holds `30`; help: it takes a time from 1s to 600s, such as `30s`",
+            "a.toml:3:3: service.boks is no setting; help: did you mean `books`?",
+            "LIBRARY_TOWN is not set; help: give it a text, or write `town` in the table `[service]` of a TOML file: The town.",
+            "a.toml:2:20: service.model.size holds `300`; help: it takes a whole number from 0 to 255",
+            "a.toml:4:10: service.port holds `\"http\"`; help: it takes a whole number from 0 to 65535",
+            "LIBRARY_BOOKS holds `many`; help: it takes a whole number from 0 to 255",
+            "LIBRARY_TOKEN holds something that does not fit (it is not shown); help: it takes a whole number, at least 0",
+        ]
+    );
+}
+
+#[test]
+fn mistakes_within_tables_are_told_where_they_are() {
+    for (text, expected) in [
+        ("model = { size = 1, szie = 2 }", "szie`, which is no setting; help: did you mean `size`?"),
+        ("model = {}", "service.model lacks `size`"),
+        ("model = 3", "service.model holds `3`; help: it takes a table, in TOML"),
+        ("branches = [\"a\", 3]", "service.branches.1 holds `3`; help: it takes a text"),
+        ("model = { size = 1, api_key = \"hunter2\" }", "service.model.api_key holds something that does not fit"),
+        ("books = \"5\"", "service.books holds `\"5\"`; help: it takes a whole number from 0 to 255"),
+        ("books = 99999999999999999999", "service.books holds `99999999999999999999`"),
+    ] {
+        let layers = Layers::new(&[]).site(&format!("[service]\ntown = \"Gent\"\n{text}"));
+        let problems = layers.problems::<Library>();
+        assert!(problems.len() == 1 && problems[0].contains(expected), "{expected}: {problems:?}");
+        assert!(problems[0].starts_with("site.toml:3:") && !problems[0].contains("hunter2"), "{problems:?}");
+    }
+    let problems = Layers::new(&[("LIBRARY_TOWN", "${TOWN}"), ("LIBRARY_TOKEN", "${TOKEN}")]).problems::<Library>();
+    assert!(problems.len() == 2 && problems.iter().all(|problem| problem.contains("unexpanded `${TO")), "{problems:?}");
+    let layers = Layers::new(&[("LIBRARY_MODEL", "x"), ("LIBRARY_TOWN", "Gent")]);
+    let expected = "LIBRARY_MODEL is set, and no variable can hold a table; help: give it in a TOML file, \
+                    as `model` in the table `[service]`";
+    assert_eq!(layers.problems::<Library>(), [expected]);
+}
+
+#[test]
+fn unknown_settings_are_warnings_unless_they_must_not_be() {
+    let layers = Layers::new(&[("HECATE_REGISTRY_URL", "x"), ("LIBRARY_TOWN", "Gent"), ("LIBRARY_HOME", "x")])
+        .site("colour = 1\n[service]\nshelf = 2");
+    let warnings: Vec<_> = layers.load::<Library>().unwrap().warnings;
+    let warnings: Vec<_> = warnings.iter().map(|warning| layers.short(warning)).collect();
+    let expected = [
+        "site.toml:1:1: colour is no setting of this service and is ignored",
+        "HECATE_REGISTRY_URL is no setting of this service and is ignored",
+        "LIBRARY_HOME is no setting of this service and is ignored",
+        "site.toml:3:1: service.shelf is no setting of this service and is ignored",
+    ];
+    assert_eq!(warnings.len(), expected.len(), "{warnings:?}");
+    assert!(expected.iter().all(|expected| warnings.iter().any(|warning| warning == expected)), "{warnings:?}");
+    let problems = layers.strict().problems::<Library>();
+    assert_eq!(problems.len(), expected.len(), "{problems:?}");
+    assert!(problems[0].ends_with("help: remove it, or leave out `--strict`"), "{problems:?}");
+}
+
+#[test]
+fn variables_of_a_service_without_settings_are_its_own_affair() {
+    let layers = Layers::new(&[("LIBRARY_TWON", "x")]).site("[service]\na = 1");
+    let warnings = layers.load::<()>().unwrap().warnings;
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].contains("site.toml:1:1: service is for settings of its own"), "{warnings:?}");
+}
+
+#[test]
+fn links_to_other_services_are_passed_over() {
+    let layers = Layers::new(&[
+        ("HECATE_HEALTH_PORT", "tcp://10.0.0.1:80"),
+        ("HECATE_HEALTH_ADD_PORT", "tcp://10.0.0.1:80"),
+        ("LIBRARY_TOWN", "Gent"),
+        ("LIBRARY_PORT", "tcp://10.0.0.1:80"),
+        ("LIBRARY_SERVICE_HOST", "10.0.0.1"),
+        ("LIBRARY_PORT_80_TCP_ADDR", "10.0.0.1"),
+    ])
+    .strict();
+    let loaded = layers.load::<Library>().unwrap();
+    assert_eq!(loaded.config.settings.get::<Library>().unwrap().port, None);
+    let layers = Layers::new(&[("LIBRARY_TOWN", "Gent"), ("LIBRARY_PORT", "80")]);
+    assert_eq!(layers.load::<Library>().unwrap().config.settings.get::<Library>().unwrap().port, Some(80));
+}
+
+#[test]
+fn secrets_are_not_listed() {
+    let layers = Layers::new(&[("LIBRARY_TOKEN", "1234567"), ("LIBRARY_TOWN", "http://ada:1234567@gent")])
+        .site("[service]\ntoken = 7654321\nmodel = { size = 1, api_key = 99 }");
+    let loaded = layers.load::<Library>().unwrap();
+    let told = format!("{}{}{loaded:?}", loaded.listing.text(), loaded.listing.json(&[]));
+    for secret in ["1234567", "7654321", "99"] {
+        assert!(!told.contains(secret), "{secret}: {told}");
+    }
+    assert!(told.contains("{ size = 1, api_key = *** }") && told.contains("http://ada:***@gent"), "{told}");
+}
+
+#[test]
+fn two_places_for_health_are_one_too_many_in_one_layer() {
+    let both = [("HECATE_HEALTH_ADDR", "[::]:1"), ("HECATE_HEALTH_SOCKET", "/s")];
+    let problems = Layers::new(&both).problems::<()>();
+    assert_eq!(problems, ["HECATE_HEALTH_SOCKET is set together with HECATE_HEALTH_ADDR; help: unset one of them"]);
+    let loaded = Layers::new(&both[1..]).site("health_addr = \"[::]:1\"").load::<()>().unwrap();
+    assert_eq!(loaded.config.health, HealthAddress::Unix("/s".into()));
+    assert!(loaded.listing.text().contains("over health_addr = [::]:1 from "), "{}", loaded.listing.text());
+    let loaded = Layers::new(&both[..1]).site("health_socket = \"/s\"").load::<()>().unwrap();
+    assert_eq!(loaded.config.health, HealthAddress::Tcp("[::]:1".parse().unwrap()));
+}
+
+#[test]
+fn bytes_that_are_no_text_name_their_variable() {
+    use std::os::unix::ffi::OsStringExt;
+    let bytes = || OsString::from_vec(b"\xff".to_vec());
+    let variables = [("HECATE_RUNTIME_DIR", bytes()), ("LIBRARY_TOWN", bytes()), ("OTHER", bytes())];
+    let error = Config::load(&blueprint::<Library>(), Sources::only(variables)).unwrap_err().to_string();
+    for expected in ["HECATE_RUNTIME_DIR holds bytes that are no UTF-8", "LIBRARY_TOWN holds bytes that are no UTF-8"] {
+        assert!(error.contains(expected), "{error}");
+    }
+    assert!(error.contains("2 problems"), "{error}");
+}
+
+#[test]
+fn a_file_that_is_missing_has_an_exit_code_of_its_own() {
+    let mut layers = Layers::new(&[]);
+    layers.sources.flags.files.push("/nowhere/x.toml".into());
+    let error = layers.load::<()>().unwrap_err();
+    assert_eq!(error.exit_code(), 66);
+    assert!(error.to_string().contains("/nowhere/x.toml is not there; help: make it"), "{error}");
+    layers.sources.site = Some("/nowhere/site.toml".into());
+    layers.sources.flags.files.clear();
+    layers.load::<()>().unwrap();
+}
+
+#[test]
+fn settings_that_were_given_are_not_read() {
+    let library = Library { town: "Gent".to_owned(), books: 1, branches: vec![], token: None, port: None, model: None };
+    let sources = Sources::only([("HOME", "/h"), ("LIBRARY_BOOKS", "x")]).with_settings(ServiceSettings::new(library));
+    let loaded = Config::load(&blueprint::<Library>(), sources).unwrap();
+    assert_eq!(loaded.config.settings.get::<Library>().unwrap().town, "Gent");
+}

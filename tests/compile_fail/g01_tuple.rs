@@ -1,0 +1,6 @@
+use hecate_om::prelude::*;
+
+#[settings]
+struct LibrarySettings(String, u8);
+
+fn main() {}

@@ -1,0 +1,6 @@
+use hecate_om::prelude::*;
+
+#[settings]
+struct LibrarySettings;
+
+fn main() {}

@@ -1,0 +1,8 @@
+use hecate_om::prelude::*;
+
+#[settings]
+struct LibrarySettings<T> {
+    town: T,
+}
+
+fn main() {}
