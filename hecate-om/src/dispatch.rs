@@ -473,3 +473,6 @@ fn timed_out(info: &CapabilityInfo) -> CapabilityError {
 fn panicked(panic: panics::Panic) -> CapabilityError {
     CapabilityError::internal(panic)
 }
+
+#[cfg(test)]
+mod tests;

@@ -410,6 +410,55 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_came_before_the_end_is_answered_and_nobody_waits_for_the_rest() {
+        let path = std::env::temp_dir().join(format!("hecate-listener-{}.sock", std::process::id()));
+        let _ = std::fs::remove_file(&path);
+        let (connections, listener) = (Connections::new(LIMITS), UnixListener::bind(&path).unwrap());
+        let connect = |sent: &[u8]| {
+            let mut client = std::os::unix::net::UnixStream::connect(&path).unwrap();
+            std::io::Write::write_all(&mut client, sent).unwrap();
+            client.set_nonblocking(true).unwrap();
+            UnixStream::from_std(client).unwrap()
+        };
+        // None of them was accepted when it ends.
+        let (asking, silent, half) = ([(); 2].map(|()| connect(REQUEST)), connect(b""), connect(&REQUEST[..10]));
+        std::fs::remove_file(&path).unwrap();
+        connections.closed.cancel();
+        let answer = |_| |_| async { Response::new(Full::new(Bytes::from_static(b"x"))) };
+        let serving = tokio::spawn(Arc::clone(&connections).serve(listener, answer));
+        tokio::time::timeout(BOUND, serving).await.unwrap().unwrap();
+        let begun = Instant::now();
+        tokio::time::timeout(BOUND, connections.close()).await.unwrap();
+        assert!(begun.elapsed() < HEAD_TIMEOUT, "{:?}", begun.elapsed());
+        for client in &asking {
+            let answer = String::from_utf8(read(client).await).unwrap();
+            assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+            assert!(read(client).await.is_empty(), "it is closed");
+        }
+        for client in [silent, half] {
+            assert!(read(&client).await.is_empty());
+        }
+    }
+
+    #[tokio::test]
+    async fn who_is_owed_nothing_for_too_long_is_cut_and_who_reads_slowly_is_not() {
+        let limits = Limits { head_timeout: Duration::ZERO, ..LIMITS };
+        let (connections, permits) = (Connections::new(limits), Arc::new(Semaphore::new(0)));
+        let [asking, silent] = [(); 2].map(|()| open(&connections, &permits, 1));
+        asking.try_write(REQUEST).unwrap();
+        until("one is being answered", || count(&connections, Connection::is_answering) == 1).await;
+        connections.cut_the_late();
+        assert!(read(&silent).await.is_empty());
+        assert_eq!(connections.table().len(), 1);
+        permits.add_permits(1);
+        assert!(read(&asking).await.starts_with(b"HTTP/1.1 200"));
+        connections.cut_the_late();
+        assert_eq!(connections.table().len(), 1, "it got something since it was looked at");
+        connections.cut_the_late();
+        assert!(connections.table().is_empty() && read(&asking).await.is_empty());
+    }
+
+    #[tokio::test]
     async fn without_descriptors_those_who_do_not_read_are_let_go_and_then_cut() {
         let (connections, permits) = (Connections::new(LIMITS), Arc::new(Semaphore::new(100)));
         let deaf = [(); 2].map(|()| open(&connections, &permits, 4 << 20));

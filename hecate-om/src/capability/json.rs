@@ -1,5 +1,8 @@
 //! JSON in and out. `()` is `{}` on the wire, in both directions and in the schemas.
 
+#[cfg(feature = "fast-json")]
+mod fast;
+
 use std::any::{Any, TypeId};
 
 use bytes::Bytes;
@@ -25,14 +28,16 @@ pub(crate) fn decode<R: DeserializeOwned + 'static>(body: &[u8]) -> Result<R, Ca
         return Err(CapabilityError::invalid_request("a request is a JSON object, `{..}`")
             .with_details(json!({"path": "", "line": 1, "column": 1})));
     }
-    let mut unit: Option<R> = None;
-    if let Some(unit) = (&mut unit as &mut dyn Any).downcast_mut::<Option<()>>() {
+    let mut read: Option<R> = None;
+    if let Some(unit) = (&mut read as &mut dyn Any).downcast_mut::<Option<()>>() {
         serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(body)
             .map_err(|_| diagnose::<NoFields>(body))?;
         *unit = Some(());
     }
-    match unit {
-        Some(unit) => Ok(unit),
+    #[cfg(feature = "fast-json")]
+    let read = read.or_else(|| fast::decode(body));
+    match read {
+        Some(read) => Ok(read),
         None => serde_json::from_slice(body).map_err(|_| diagnose::<R>(body)),
     }
 }
@@ -76,7 +81,13 @@ pub(crate) fn encode<T: Serialize + 'static>(message: &T, expected: usize) -> Re
     }
     let expected = if expected == UNKNOWN_SIZE { 128 } else { expected };
     let mut written = Vec::with_capacity(expected);
-    serde_json::to_writer(&mut written, message).map_err(CapabilityError::internal)?;
+    #[cfg(feature = "fast-json")]
+    let is_written = fast::encode(message, expected, &mut written);
+    #[cfg(not(feature = "fast-json"))]
+    let is_written = false;
+    if !is_written {
+        serde_json::to_writer(&mut written, message).map_err(CapabilityError::internal)?;
+    }
     if written.len() < expected / 4 {
         // One large message must not make all that follow hold as much.
         written.shrink_to_fit();
