@@ -148,7 +148,6 @@ impl Sources {
     }
 
     /// With settings of the service that are typed already.
-    #[allow(dead_code, reason = "tests that start a service give it settings")]
     pub(crate) fn with_settings(self, settings: ServiceSettings) -> Self {
         Self { own: Own::Given(settings), ..self }
     }
@@ -216,7 +215,6 @@ impl Config {
     ///
     /// # Errors
     /// All problems in one report; what holds goes on to hold.
-    #[allow(dead_code, reason = "SIGHUP reads the log filter again")]
     pub(crate) fn reload(&self, blueprint: &Blueprint) -> Result<Loaded, ConfigError> {
         Self::load(blueprint, self.sources.clone())
     }
