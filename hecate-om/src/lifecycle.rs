@@ -29,6 +29,10 @@ pub(crate) use banner::{announce, program};
 pub(crate) use boot::BootError;
 pub(crate) use signals::{Signal, Stop, signals};
 
+/// How many threads a service needs besides its workers: those that do what may block, on the control
+/// runtime and on that of the workers, and the watchdog's.
+const SPARE_THREADS: usize = 3;
+
 /// What is known of a service that is up.
 pub(crate) struct Ready {
     pub(crate) blueprint: Blueprint,
@@ -60,6 +64,7 @@ pub(crate) fn run(
     let control = Builder::new_current_thread().enable_all().build().map_err(BootError::Runtime)?;
     // Two at least: on one, a handler that blocks its thread would stop all others.
     let threads = std::thread::available_parallelism().map_or(2, |threads| threads.get().max(2));
+    check_threads(threads + SPARE_THREADS).map_err(BootError::Threads)?;
     let mut workers = Builder::new_multi_thread();
     let pulse = Pulse::of(workers.worker_threads(threads).enable_all().thread_name("hecate-worker"));
     let workers = workers.build().map_err(BootError::Runtime)?;
@@ -76,4 +81,18 @@ pub(crate) fn run(
     workers.shutdown_background();
     control.shutdown_background();
     code
+}
+
+/// Whether the system gives so many threads at once: tokio panics, or hangs, where it does not.
+fn check_threads(count: usize) -> std::io::Result<()> {
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let held = std::sync::Mutex::new(held);
+    std::thread::scope(|scope| {
+        let wait = || {
+            let _ = held.lock().map(|held| held.recv());
+        };
+        let made = (0..count).try_for_each(|_| std::thread::Builder::new().spawn_scoped(scope, wait).map(drop));
+        drop(release);
+        made
+    })
 }

@@ -281,10 +281,12 @@ fn json_response(body: impl Into<Bytes>) -> Response<Full<Bytes>> {
 
 /// What the socket answers besides calls.
 fn fallback(blueprint: Blueprint) -> Router {
-    let listing = Bytes::from(listing(blueprint.info).to_string());
+    // Made when somebody first asks: most never do, and a start should not pay for a thousand entries.
+    let listed: Arc<OnceLock<Bytes>> = Arc::default();
+    let list = move || Bytes::from(listing(blueprint.info).to_string());
     let document: Arc<OnceLock<Bytes>> = Arc::default();
     Router::new()
-        .route("/capabilities", get(async move || json_response(listing.clone())))
+        .route("/capabilities", get(async move || json_response(listed.get_or_init(list).clone())))
         .route("/openapi.json", get(async move || openapi(blueprint, &document)))
         .route("/capabilities/{name}/{version}", post(async || problem::malformed_address()))
         .method_not_allowed_fallback(async || problem::wrong_method())

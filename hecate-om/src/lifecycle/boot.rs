@@ -57,6 +57,10 @@ pub(crate) enum BootError {
         "the system did not answer within {limit:?} while {phase}; help: look at the disk that holds HECATE_RUNTIME_DIR"
     )]
     Stuck { phase: &'static str, limit: Duration },
+    #[error(
+        "the system does not give this process the threads that it needs; help: raise the limit on them (TasksMax, PidsLimit, ulimit -u)"
+    )]
+    Threads(#[source] std::io::Error),
     #[error("the system gives this process no threads or timers")]
     Runtime(#[source] std::io::Error),
 }
@@ -76,7 +80,7 @@ impl BootError {
             BootError::Start { exit_code, .. } => *exit_code,
             BootError::StartTooSlow(_) => exit::TRY_AGAIN,
             BootError::Stuck { .. } => exit::IO,
-            BootError::Runtime(_) => exit::OS,
+            BootError::Threads(_) | BootError::Runtime(_) => exit::OS,
         }
     }
 }
