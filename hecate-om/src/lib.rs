@@ -46,6 +46,7 @@ mod lifecycle;
 mod listener;
 mod local;
 pub mod manifest;
+mod mask;
 mod name;
 mod nearest;
 mod notify;

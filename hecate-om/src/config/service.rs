@@ -14,7 +14,8 @@ use super::report::Report;
 use super::setting::SERVICE_TABLE;
 use super::shape::{Field, Shape};
 use super::typed::{self, Current, Mistake, What};
-use super::value::{Entry, Node, Origin, Value, is_secret, shown};
+use super::value::{Entry, Node, Origin, Value, shown};
+use crate::mask::may_be_secret;
 use crate::nearest::nearest;
 
 /// The type of a service's own settings. `#[settings]` gives all it needs.
@@ -248,7 +249,7 @@ fn tell_missing(field: &Field, report: &mut Report) {
 fn tell_mistake(entry: &Entry, mistake: &Mistake, shape: &Shape, report: &mut Report) {
     let Some(field) = shape.fields.iter().find(|field| field.key == entry.key) else { return };
     let is_inside = mistake.path.len() > 1;
-    let is_masked = field.is_secret || mistake.path.iter().any(|key| is_secret(key));
+    let is_masked = field.is_secret || mistake.path.iter().any(|key| may_be_secret(key));
     let origin = mistake.origin.as_ref().unwrap_or(&entry.node.origin);
     let place = match origin {
         Origin::File { .. } if is_inside => origin.naming(&format!("{SERVICE_TABLE}.{}", mistake.path.join("."))),

@@ -5,7 +5,8 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::Value as Json;
 
-use super::value::{Value, is_secret, shown, without_password};
+use super::value::{Value, shown, without_password};
+use crate::mask::{MASK, may_be_secret};
 
 /// The settings of a service, one by one.
 #[derive(Debug, Default)]
@@ -50,7 +51,7 @@ impl Shape {
             doc: doc_of(schema, root),
             default: schema.get("default").cloned(),
             is_required: required.contains(&key.as_str()),
-            is_secret: is_secret(key),
+            is_secret: may_be_secret(key),
             key: key.clone(),
         };
         Self { fields: properties.iter().map(field).collect(), prefix, schema: root.clone() }
@@ -72,7 +73,7 @@ impl Field {
     pub(super) fn default_text(&self) -> String {
         match &self.default {
             None | Some(Json::Null) => "none".to_owned(),
-            Some(_) if self.is_secret => super::value::MASK.to_owned(),
+            Some(_) if self.is_secret => MASK.to_owned(),
             Some(Json::String(text)) if text.is_empty() => "\"\"".to_owned(),
             Some(Json::String(text)) => without_password(text),
             Some(Json::Array(values)) if values.iter().all(|value| value.is_string() || value.is_number()) => {

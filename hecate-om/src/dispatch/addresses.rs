@@ -1,5 +1,7 @@
 //! From the address of a capability to its place: a table that is made once and only read.
 
+use std::fmt::Write as _;
+
 use crate::capability::CapabilityInfo;
 
 /// Open addressing with room to spare. What is in it the service chose, so no caller can make
@@ -10,7 +12,7 @@ pub(super) struct Addresses {
 
 struct Place {
     /// `<name>/v<version>`: as a caller writes it, so that nothing is to be taken apart.
-    path: Box<str>,
+    path: String,
     slot: usize,
 }
 
@@ -19,7 +21,7 @@ impl Addresses {
         let size = (capabilities.len() * 2).next_power_of_two().max(2);
         let mut places: Box<[Option<Place>]> = std::iter::repeat_with(|| None).take(size).collect();
         for (slot, info) in capabilities.enumerate() {
-            let path = format!("{}/v{}", info.name, info.version).into_boxed_str();
+            let path = path_of(info);
             let mut at = first(&path, size);
             while places[at].is_some() {
                 at = (at + 1) % size;
@@ -35,12 +37,20 @@ impl Addresses {
         let mut at = first(path, size);
         loop {
             let place = self.places[at].as_ref()?;
-            if *place.path == *path {
+            if place.path == path {
                 return Some(place.slot);
             }
             at = (at + 1) & (size - 1);
         }
     }
+}
+
+/// In one piece of memory: a start should not pay for growing a thousand of them.
+fn path_of(info: &CapabilityInfo) -> String {
+    let mut path = String::with_capacity(info.name.len() + "/v65535".len());
+    // Writing to a string cannot fail.
+    let _ = write!(path, "{}/v{}", info.name, info.version);
+    path
 }
 
 /// Where to look first; `size` is a power of two.

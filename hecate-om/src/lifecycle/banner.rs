@@ -8,6 +8,9 @@ use crate::contract::sample_request;
 use crate::service::ServiceInfo;
 use crate::telemetry::{Audience, millis, panics};
 
+/// How many capabilities are named; `GET /capabilities` has all.
+const SHOWN: usize = 50;
+
 /// Tells `audience` that the service is ready.
 pub(crate) fn announce(ready: &Ready, audience: Audience) {
     let info = ready.blueprint.info;
@@ -17,12 +20,13 @@ pub(crate) fn announce(ready: &Ready, audience: Audience) {
             let _ = std::io::stdout().write_all(text(ready).as_bytes());
         }
         Audience::Machine => {
-            let offers: Vec<_> = info.capabilities.iter().map(ToString::to_string).collect();
+            let shown: Vec<_> = info.capabilities.iter().take(SHOWN).map(ToString::to_string).collect();
             tracing::info!(
                 name = info.name,
                 health = %ready.health,
                 socket = %ready.socket.display(),
-                offers = offers.join(" "),
+                capabilities = info.capabilities.len(),
+                offers = shown.join(" "),
                 r#try = try_line(ready),
                 pid = std::process::id(),
                 took_ms = millis(ready.took),
@@ -41,11 +45,15 @@ fn text(ready: &Ready) -> String {
     };
     line("health", &ready.health.to_string());
     line("socket", &ready.socket.display().to_string());
-    let width = info.capabilities.iter().map(|capability| capability.to_string().len()).max().unwrap_or_default();
-    for (index, capability) in info.capabilities.iter().enumerate() {
+    let width =
+        info.capabilities.iter().take(SHOWN).map(|capability| capability.to_string().len()).max().unwrap_or_default();
+    for (index, capability) in info.capabilities.iter().take(SHOWN).enumerate() {
         let label = if index == 0 { "offers" } else { "" };
         let summary = capability.description.lines().next().unwrap_or_default();
         line(label, format!("{:<width$}  {summary}", capability.to_string()).trim_end());
+    }
+    if let Some(more) = info.capabilities.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        line("", &format!("and {more} more"));
     }
     if let Some(call) = try_line(ready) {
         line("try", &call);

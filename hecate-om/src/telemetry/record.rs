@@ -8,6 +8,7 @@ use tracing::field::{Field, Visit};
 
 use super::chain;
 use super::text::bounded;
+use crate::mask::{MASK, is_secret};
 
 /// The names that every line has; what an author calls so becomes `field.<name>`.
 const FIXED: [&str; 8] =
@@ -29,24 +30,6 @@ const LEADING: [&str; 13] = [
     "suppressed",
     "at",
 ];
-
-/// Words that make the value of a field a secret, whole, in any case.
-const SECRET: [&str; 11] = [
-    "password",
-    "passwd",
-    "passphrase",
-    "secret",
-    "token",
-    "authorization",
-    "api_key",
-    "apikey",
-    "private_key",
-    "cookie",
-    "credential",
-];
-
-/// What stands for a secret.
-const MASK: &str = "***";
 
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Value {
@@ -161,37 +144,5 @@ impl Visit for Record {
 
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         self.put_text(field, || bounded(format_args!("{value:?}")));
-    }
-}
-
-/// Whether a field's name says that its value is nobody's business.
-fn is_secret(name: &str) -> bool {
-    let words = name.split(['_', '.', '-']);
-    let words = words.fold("_".to_owned(), |words, word| words + &word.to_ascii_lowercase() + "_");
-    SECRET.iter().any(|secret| words.contains(&format!("_{secret}_")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_secret;
-
-    #[test]
-    fn secrets_are_known_by_whole_words() {
-        for secret in [
-            "password",
-            "db.Password",
-            "AUTHORIZATION",
-            "api_key",
-            "api-key",
-            "github_token",
-            "session.cookie",
-            "x-private-key-pem",
-            "credential",
-        ] {
-            assert!(is_secret(secret), "{secret}");
-        }
-        for harmless in ["tokens", "tokenizer", "secretary", "key", "private", "api", "passwords_seen", ""] {
-            assert!(!is_secret(harmless), "{harmless}");
-        }
     }
 }
