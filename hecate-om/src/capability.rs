@@ -2,6 +2,7 @@
 //! its handler meets. Apart from `dispatch`, which runs handlers, and from `local`, which brings calls in.
 
 mod call;
+pub(crate) mod current;
 mod error;
 mod handler;
 pub(crate) mod json;

@@ -22,10 +22,11 @@ use tracing::Level;
 
 use self::addresses::Addresses;
 use self::tally::{Outcome, Tally, panic_in};
+use crate::capability::current::CurrentCall;
 use crate::capability::trace::CallerTrace;
 use crate::capability::{
     Answering, Bound, CallId, CallParts, Caller, CapabilityError, CapabilityInfo, ErrorCode, Input, Output,
-    RETRY_AFTER, Trace, Via,
+    RETRY_AFTER, Via,
 };
 use crate::nearest::nearest;
 use crate::service::ServiceInfo;
@@ -244,6 +245,10 @@ impl Admitted {
         &self.dispatch.slots[self.slot].tally
     }
 
+    fn current(&self) -> CurrentCall {
+        CurrentCall { id: self.id, capability: self.info(), trace: self.trace.clone() }
+    }
+
     /// Begins to answer the call.
     ///
     /// # Errors
@@ -344,7 +349,7 @@ impl Admitted {
     /// A service's own refusals are its business; what broke is told once, with all that is known.
     fn tell_failed(&self, error: &CapabilityError) {
         let (info, id) = (self.info(), self.id);
-        let trace_id = Trace::of(id, self.trace.as_deref()).trace_id();
+        let trace_id = self.current().trace_id();
         match error.kind() {
             ErrorCode::Internal => {
                 if let Some(panic) = panic_in(error) {
@@ -398,7 +403,8 @@ impl Future for Answer {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         if let State::Here { call, answering } = &mut self.0 {
-            let ended = match panics::caught(|| answering.as_mut().poll(context)) {
+            let current = call.current();
+            let ended = match current.within(|| panics::caught(|| answering.as_mut().poll(context))) {
                 Ok(Poll::Ready(result)) => Some(call.ended(result)),
                 Ok(Poll::Pending) => None,
                 Err(panic) => Some(call.ended(Err(panicked(panic)))),
@@ -425,7 +431,9 @@ impl Future for Answer {
 
 /// Runs a handler to its end or its deadline, although its caller may have gone.
 async fn run(mut call: Admitted, mut answering: Answering) -> Result<Output, CapabilityError> {
-    let whole = poll_fn(|context| match panics::caught(|| answering.as_mut().poll(context)) {
+    let current = call.current();
+    let mut poll = |context: &mut Context<'_>| panics::caught(|| answering.as_mut().poll(context));
+    let whole = poll_fn(|context| match current.clone().within(|| poll(context)) {
         Ok(Poll::Pending) => Poll::Pending,
         Ok(Poll::Ready(result)) => Poll::Ready(result),
         Err(panic) => Poll::Ready(Err(panicked(panic))),

@@ -201,6 +201,15 @@ impl Lab {
         Ok(Size { bytes: request.items.len() })
     }
 
+    /// Logs what it is told, before and after it waits for a moment.
+    #[capability(version = 1)]
+    pub async fn log(&self, request: Text) -> Result<()> {
+        tracing::info!(text = request.text, "before");
+        tokio::task::yield_now().await;
+        tracing::info!(text = request.text, "after");
+        Ok(())
+    }
+
     /// Takes nothing.
     #[capability(version = 1)]
     pub async fn nothing(&self) -> Result<()> {

@@ -1,7 +1,7 @@
 //! What a caller is told, at whichever address it asks.
 
 use hecate_om_tests::lab::Text;
-use hecate_om_tests::{Lab, Wire, block_on};
+use hecate_om_tests::{Lab, Launch, Wire, block_on, eventually};
 use serde_json::json;
 
 /// The call that must work whatever came before.
@@ -109,4 +109,32 @@ fn a_typed_caller_gets_the_reply_or_the_refusal() {
     // Refused before the body is read, while the caller still writes it.
     let refused = block_on(lab.call(Lab::SAY, Text { text: "x".repeat(8 << 20) })).unwrap_err();
     assert_eq!(refused.refusal().map(|error| error.code()), Some("payload_too_large"), "{refused:?}");
+}
+
+#[test]
+fn what_a_handler_logs_is_told_with_its_call_and_the_trace_of_its_caller() {
+    let mut process = Launch::of(env!("CARGO_BIN_EXE_hecate-lab")).ready();
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let body = r#"{"text":"a"}"#;
+    let head = hecate_om_tests::wire::head("POST", "/capabilities/lab.log/v1", body.len());
+    let traced = head.replacen("\r\n", &format!("\r\ntraceparent: 00-{trace}-00f067aa0ba902b7-01\r\n"), 1);
+    let mut wire = process.wire();
+    for head in [traced, head] {
+        wire.send(head + body);
+        assert_eq!(wire.answer().status, 200);
+    }
+    let lines = eventually("four lines", || {
+        let lines = process.log();
+        let own: Vec<_> = lines.into_iter().filter(|line| line["text"] == "a").collect();
+        (own.len() == 4).then_some(own)
+    });
+    for line in &lines {
+        assert_eq!((&line["capability"], &line["capability_version"]), (&json!("lab.log"), &json!(1)), "{line}");
+    }
+    let ids: Vec<_> = lines.iter().map(|line| line["call_id"].as_str().unwrap()).collect();
+    assert!(ids[0] == ids[1] && ids[2] == ids[3] && ids[0] != ids[2], "{ids:?}");
+    let traces: Vec<_> = lines.iter().map(|line| line["trace_id"].as_str().unwrap()).collect();
+    assert!(traces[..2] == [trace; 2] && traces[2] == traces[3] && traces[2] != trace, "{traces:?}");
+    process.signal(rustix::process::Signal::TERM);
+    assert_eq!(process.exit_code(), 0);
 }

@@ -17,6 +17,7 @@ use super::limit::{Limit, Suppressed, Verdict};
 use super::lines::Lines;
 use super::record::{Record, Value};
 use super::text::bounded;
+use crate::capability::current;
 
 /// Writes events as lines.
 #[derive(Debug, Clone)]
@@ -111,6 +112,13 @@ impl<S: Subscriber + for<'span> LookupSpan<'span>> Layer<S> for Log {
                 record.inherit(outer);
             }
         }
+        // What a handler says is told with its call.
+        current::look(|call| {
+            record.put_new("trace_id", || Value::Text(call.trace_id().to_string()));
+            record.put_new("capability", || Value::Text(call.capability.name.to_owned()));
+            record.put_new("capability_version", || Value::Unsigned(call.capability.version.into()));
+            record.put_new("call_id", || Value::Text(call.id.to_string()));
+        });
         if self.lines.take(self.format.line(*about.level(), about.target(), record, SystemTime::now())) {
             counts::lines(*about.level()).add(1);
         }

@@ -87,6 +87,13 @@ impl Record {
         self.fields.push((name, value));
     }
 
+    /// Puts a field unless it is there.
+    pub(super) fn put_new(&mut self, name: &'static str, value: impl FnOnce() -> Value) {
+        if !self.has(name) {
+            self.fields.push((Cow::Borrowed(name), value()));
+        }
+    }
+
     /// A secret is not even formatted.
     fn put_text(&mut self, field: &Field, value: impl FnOnce() -> String) {
         if field.name() == "message" && self.message.is_empty() {
