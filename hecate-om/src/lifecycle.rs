@@ -77,3 +77,6 @@ pub(crate) fn run(
     control.shutdown_background();
     code
 }
+
+#[cfg(test)]
+mod tests;
