@@ -98,7 +98,7 @@ fn run(blueprint: Blueprint, flags: Flags) -> u8 {
         complain(&format!("the system gives no thread for the log: {error}"));
         return exit::OS;
     }
-    telemetry::starting(blueprint.info, &loaded.config.health, "environment");
+    telemetry::starting(blueprint.info, &loaded.config.health, loaded.listing.origins());
     loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     raise_file_limit();
     if cfg!(panic = "abort") {

@@ -113,13 +113,7 @@ impl ServiceFolder {
                 }
             }
         }
-        // Shared, so that two that look are no owners to each other.
-        if let Ok(lock) = File::open(paths.lock())
-            && matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock))
-        {
-            return Err(taken(lock, &paths.lock(), RUNTIME_DIR));
-        }
-        Ok(true)
+        inspect_lock(&paths.lock(), RUNTIME_DIR).map(|()| true)
     }
 
     /// Listens on the socket of the local API; one that a dead process left is replaced.
@@ -166,11 +160,36 @@ impl OwnedSocket {
     /// # Errors
     /// When another process owns it, or when it cannot be made.
     pub(crate) fn claim(path: &Path) -> Result<(Self, UnixListener), FolderError> {
-        let mut lock = path.as_os_str().to_owned();
-        lock.push(".lock");
-        let lock = take_lock(Path::new(&lock), RUNTIME_DIR)?;
+        let lock = take_lock(&Self::lock(path), RUNTIME_DIR)?;
         let listener = bind(path)?;
         Ok((Self { path: path.to_owned(), _lock: lock }, listener))
+    }
+
+    /// Looks for what would keep `claim` from taking the socket, and makes nothing: a lock that one user
+    /// leaves keeps another out.
+    ///
+    /// # Errors
+    /// Those of `claim`.
+    pub(crate) fn inspect(path: &Path) -> Result<(), FolderError> {
+        use rustix::fs::Access;
+        let folder = path.parent().unwrap_or(path);
+        let denied = |source: rustix::io::Errno| FolderError::Io {
+            action: "listen on",
+            path: path.to_owned(),
+            source: source.into(),
+        };
+        rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK).map_err(denied)?;
+        inspect_lock(&Self::lock(path), RUNTIME_DIR)?;
+        match std::fs::symlink_metadata(path) {
+            Ok(found) if !found.file_type().is_socket() => Err(FolderError::InTheWay(path.to_owned())),
+            _ => Ok(()),
+        }
+    }
+
+    fn lock(path: &Path) -> PathBuf {
+        let mut lock = path.as_os_str().to_owned();
+        lock.push(".lock");
+        lock.into()
     }
 }
 
@@ -268,6 +287,15 @@ fn take_lock(path: &Path, variable: &'static str) -> Result<File, FolderError> {
     let written = lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| lock.write_all(pid.as_bytes()));
     written.map_err(io("write the lock"))?;
     Ok(lock)
+}
+
+/// Whether a lock is held, as far as this user can see.
+fn inspect_lock(path: &Path, variable: &'static str) -> Result<(), FolderError> {
+    // Shared, so that two that look are no owners to each other.
+    match File::open(path) {
+        Ok(lock) if matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)) => Err(taken(lock, path, variable)),
+        _ => Ok(()),
+    }
 }
 
 /// Names the process that holds a lock, as far as it says so.

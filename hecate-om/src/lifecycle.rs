@@ -96,3 +96,6 @@ fn check_threads(count: usize) -> std::io::Result<()> {
         made
     })
 }
+
+#[cfg(test)]
+mod tests;

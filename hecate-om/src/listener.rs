@@ -459,6 +459,30 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_speaks_in_the_moment_it_is_cut_gets_all_of_its_answer() {
+        let connections = Connections::new(LIMITS);
+        let (client, server) = UnixStream::pair().unwrap();
+        let cutting = Arc::clone(&connections);
+        connections.open(server, move |_| {
+            // Whoever cuts it had looked before the request was read.
+            cutting.table().values().for_each(|entry| entry.connection.tell(Order::Cut));
+            async { Response::new(Full::new(Bytes::from(vec![b'x'; 4 << 20]))) }
+        });
+        client.try_write(REQUEST).unwrap();
+        let (mut bytes, mut piece) = (0, vec![0; 1 << 16]);
+        loop {
+            tokio::time::timeout(BOUND, client.readable()).await.unwrap().unwrap();
+            match client.try_read(&mut piece) {
+                Ok(0) => break,
+                Ok(read) => bytes += read,
+                // It was readable a moment ago.
+                Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
+            }
+        }
+        assert!(bytes > 4 << 20, "{bytes}");
+    }
+
+    #[tokio::test]
     async fn without_descriptors_those_who_do_not_read_are_let_go_and_then_cut() {
         let (connections, permits) = (Connections::new(LIMITS), Arc::new(Semaphore::new(100)));
         let deaf = [(); 2].map(|()| open(&connections, &permits, 4 << 20));

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Deref;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
@@ -156,11 +157,13 @@ pub(crate) struct Secrets {
     /// Shown from the first secret on.
     check: OnceLock<CheckId>,
     handed_out: Mutex<BTreeMap<String, Secret>>,
+    /// How many reloads have begun.
+    reloads: AtomicU64,
 }
 
 impl Secrets {
     pub(crate) fn new(folder: PathBuf, board: Arc<Board>) -> Self {
-        Self { folder, board, check: OnceLock::new(), handed_out: Mutex::default() }
+        Self { folder, board, check: OnceLock::new(), handed_out: Mutex::default(), reloads: AtomicU64::new(0) }
     }
 
     /// One secret; the same for all who ask for that name.
@@ -168,28 +171,44 @@ impl Secrets {
         if !is_name(name) {
             return Err(Wrong::Name.into());
         }
-        let mut handed_out = self.handed_out();
-        if let Some(secret) = handed_out.get(name) {
-            return Ok(secret.clone());
+        if let Some(secret) = self.known(name)? {
+            return Ok(secret);
         }
-        if handed_out.len() >= MAX_SECRETS {
-            return Err(Wrong::TooMany.into());
-        }
-        let secret = Secret::new(name, read::read(&self.folder, name)?);
-        if handed_out.is_empty() {
+        let (read, mut handed_out) = loop {
+            let reloads = self.reloads.load(Ordering::Acquire);
+            // Not under the lock: a disk may hang, and whoever is told in the log may ask for another.
+            let read = Secret::new(name, read::read(&self.folder, name)?);
+            let handed_out = self.handed_out();
+            // A reload in between did not know of this one.
+            if self.reloads.load(Ordering::Acquire) == reloads {
+                break (read, handed_out);
+            }
+        };
+        let is_first = handed_out.is_empty();
+        let secret = handed_out.entry(name.to_owned()).or_insert(read).clone();
+        drop(handed_out);
+        if is_first {
             self.note(Health::Ok, Instant::now());
         }
-        handed_out.insert(name.to_owned(), secret.clone());
         Ok(secret)
+    }
+
+    fn known(&self, name: &str) -> Result<Option<Secret>, Wrong> {
+        let handed_out = self.handed_out();
+        match handed_out.get(name) {
+            None if handed_out.len() >= MAX_SECRETS => Err(Wrong::TooMany),
+            known => Ok(known.cloned()),
+        }
     }
 
     /// Reads again every secret that was handed out. One that cannot be read stays as it is, and health
     /// tells so until it can be.
     pub(crate) fn reload(&self) {
         let begun = Instant::now();
-        let handed_out = self.handed_out();
+        self.reloads.fetch_add(1, Ordering::AcqRel);
+        let handed_out = self.handed_out().clone();
         let mut kept = Vec::new();
-        for (name, secret) in &*handed_out {
+        for (name, secret) in &handed_out {
             match read::read(&self.folder, name).map_err(SecretError::from) {
                 Ok(value) => {
                     if secret.replace(value) {

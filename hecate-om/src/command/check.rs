@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::print;
-use crate::config::{Config, ConfigError, Flags, Loaded, Sources};
+use crate::config::{Config, ConfigError, Flags, HealthAddress, Loaded, Sources};
 use crate::exit;
-use crate::folder::{FolderError, ServiceFolder};
+use crate::folder::{FolderError, OwnedSocket, ServiceFolder};
 use crate::health::endpoint;
 use crate::registry;
 use crate::service::Blueprint;
@@ -138,6 +138,12 @@ fn kept(subject: &str, path: &Path, when_missing: &str, findings: &mut Findings)
 
 /// Binds the address, and lets go of it.
 fn health(config: &Config, findings: &mut Findings) {
+    if let HealthAddress::Unix(path) = &config.health {
+        return match OwnedSocket::inspect(path) {
+            Ok(()) => findings.ok("health", &format!("{} is free", path.display())),
+            Err(error) => findings.error(error.exit_code(), "health", &chain(&error)),
+        };
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     match runtime.map(|runtime| runtime.block_on(endpoint::bind(&config.health))) {
         Ok(Ok(listeners)) => {

@@ -1,5 +1,7 @@
 //! Every value and where it came from, for `<binary> config`; and what can be set, for `--help`.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value as Json, json};
 
 use super::setting::{self, SERVICE_TABLE};
@@ -71,6 +73,17 @@ impl Listing {
         let all = |values: &[Listed]| values.iter().map(listed).collect::<Vec<Json>>();
         let whole = json!({"runtime": all(&self.runtime), "service": all(&self.service), "warnings": warnings});
         format!("{whole:#}\n")
+    }
+
+    /// Where values come from, for the log.
+    pub(crate) fn origins(&self) -> String {
+        let origins = self.runtime.iter().chain(&self.service).filter_map(|listed| match &listed.origin {
+            Origin::Default => None,
+            Origin::File { file, .. } => Some(file.path.display().to_string()),
+            Origin::Environment(_) => Some("environment".to_owned()),
+        });
+        let origins: BTreeSet<_> = origins.collect();
+        if origins.is_empty() { "defaults".to_owned() } else { Vec::from_iter(origins).join(", ") }
     }
 
     /// How many values there are, and how many of them somebody wrote.

@@ -146,17 +146,25 @@ impl Value {
     }
 }
 
-/// An address without the password that it may hold: `scheme://user:password@host`.
+/// A text without the passwords of the addresses in it: `scheme://user:password@host`, or several.
 pub(super) fn without_password(text: &str) -> String {
-    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
-    let authority = rest.split('/').next().unwrap_or_default();
-    match authority.rsplit_once('@').and_then(|(user, _)| user.split_once(':')) {
-        Some((user, password)) => {
-            let after = &rest[user.len() + 1 + password.len()..];
-            format!("{scheme}://{user}:{MASK}{after}")
-        }
-        None => text.to_owned(),
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, address)) = rest.split_once("://") {
+        shown.push_str(before);
+        shown.push_str("://");
+        // Up to the next address of a list, the beginning of which is not part of this one.
+        let end = address.find("://").and_then(|next| address[..next].rfind([',', ' '])).unwrap_or(address.len());
+        let authority = address[..end].split('/').next().unwrap_or_default();
+        rest = match authority.rsplit_once('@').and_then(|(user, _)| user.split_once(':')) {
+            Some((user, password)) => {
+                shown.extend([user, ":", MASK]);
+                &address[user.len() + 1 + password.len()..]
+            }
+            None => address,
+        };
     }
+    shown + rest
 }
 
 fn escaped(text: &str) -> String {
@@ -181,5 +189,9 @@ mod tests {
         assert_eq!(without_password("postgres://ada:hun@ter2@db/x?y"), "postgres://ada:***@db/x?y");
         assert_eq!(without_password("http://host:80/a@b"), "http://host:80/a@b");
         assert_eq!(without_password("plain"), "plain");
+        let several = "amqp://a:one@h1/x, amqp://b:two@h2,http://h3,redis://:three@h4";
+        let masked = "amqp://a:***@h1/x, amqp://b:***@h2,http://h3,redis://:***@h4";
+        assert_eq!(without_password(several), masked, "a list in a variable");
+        assert_eq!(without_password("x://a:o,n@e@h"), "x://a:***@h");
     }
 }

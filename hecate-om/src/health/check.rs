@@ -234,7 +234,9 @@ pub(super) enum Change {
 /// Whether a check may be called that: it is part of a path and of a metric.
 pub(super) fn is_name(name: &str) -> bool {
     let rest = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_.-".contains(&byte);
-    name.len() <= MAX_NAME && name.starts_with(|first: char| first.is_ascii_lowercase()) && name.bytes().all(rest)
+    // A task may be called as long as any check.
+    let own = name.strip_prefix("task.").unwrap_or(name);
+    own.len() <= MAX_NAME && name.starts_with(|first: char| first.is_ascii_lowercase()) && name.bytes().all(rest)
 }
 
 /// A text on one line, of at most so many bytes.

@@ -164,6 +164,7 @@ impl Steps<'_> {
         &mut self,
         mut starting: JoinHandle<Result<Started, StartError>>,
         tasks: &Tasks,
+        workers: &Handle,
         limit: Duration,
     ) -> Result<(Started, Option<Stop>), Ended> {
         let given_up = tokio::select! {
@@ -187,7 +188,22 @@ impl Steps<'_> {
         match (given_up, last) {
             // It was faster: what started is stopped.
             (Ended::Stopped(stop), Ok(Ok(Ok(started)))) => Ok((started, Some(stop))),
-            (given_up, _) => Err(given_up),
+            (given_up, last) => {
+                if let Ok(Ok(Ok(started))) = last {
+                    self.stop_late(&started, workers).await;
+                }
+                Err(given_up)
+            }
+        }
+    }
+
+    /// What started although nobody waits for it any more is owed its `stop`.
+    async fn stop_late(&mut self, started: &Started, workers: &Handle) {
+        let limit = drain::of_stop(self.launch.config.stop_timeout);
+        tokio::select! {
+            biased;
+            _ = next_stop(self.signals) => {}
+            _ = tokio::time::timeout(limit, workers.spawn((started.stop)())) => {}
         }
     }
 
@@ -289,7 +305,7 @@ impl Listening {
         let surroundings = Surroundings::new(blueprint.info, config.clone(), told, asked, tasks);
         let surroundings = Arc::new(surroundings);
         let starting = workers.spawn((blueprint.start)(Arc::clone(&surroundings)));
-        let (mut started, stopped) = steps.until_started(starting, &surroundings.tasks, limit).await?;
+        let (mut started, stopped) = steps.until_started(starting, &surroundings.tasks, &workers, limit).await?;
         steps.told("start", begun);
         let handlers = std::mem::take(&mut started.handlers);
         let service = Arc::new(started);
@@ -334,7 +350,7 @@ impl Begun {
             }
         }
         match stopped {
-            Some(stop) => Ok(Outcome::Stopped(drain::drain(running, stop, steps.launch).await)),
+            Some(stop) => Ok(Outcome::Stopped(drain::drain(running, stop, steps.launch, steps.signals).await)),
             None => {
                 let ready = Ready {
                     blueprint,

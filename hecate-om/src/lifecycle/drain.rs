@@ -7,11 +7,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
 use super::Launch;
 use super::running::Running;
-use super::signals::Stop;
+use super::signals::{Signal, Stop, next_stop};
 use crate::exit;
 use crate::folder::remove;
 use crate::health::board::Phase;
@@ -23,14 +24,30 @@ const TASKS: u32 = 2;
 const STOP: u32 = 5;
 const FLUSH: u32 = 2;
 
-/// Ends everything in order; returns the exit code.
-pub(super) async fn drain(running: Running, stop: Stop, launch: &Launch) -> u8 {
+/// Ends everything in order, or at once when it is stopped again; returns the exit code.
+pub(super) async fn drain(running: Running, stop: Stop, launch: &Launch, signals: &mut mpsc::Receiver<Signal>) -> u8 {
+    tokio::select! {
+        biased;
+        second = next_stop(signals) => {
+            tracing::warn!(?second, "stopped again: ending now");
+            second.exit_code()
+        }
+        code = in_order(running, stop, launch) => code,
+    }
+}
+
+async fn in_order(running: Running, stop: Stop, launch: &Launch) -> u8 {
     let refusing = Refusing::enter(running, stop, launch);
     let quiet = refusing.calls_end().await;
     let idle = quiet.tasks_end().await;
     let stopped = idle.stop().await;
     let flushed = stopped.flush().await;
     flushed.leave()
+}
+
+/// What `stop` has of a budget.
+pub(super) fn of_stop(budget: Duration) -> Duration {
+    budget * STOP / 30
 }
 
 /// How long everything may take, and whether all of it ended inside that.

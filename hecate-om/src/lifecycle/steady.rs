@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::running::Running;
-use super::signals::{Signal, Stop, next_stop};
+use super::signals::{Signal, Stop};
 use super::{Launch, drain};
 use crate::health::board::Board;
 use crate::notify::Supervisor;
@@ -30,14 +30,7 @@ pub(super) async fn steady(running: Running, launch: &Launch, mut signals: mpsc:
         }
     };
     telling.abort();
-    tokio::select! {
-        biased;
-        second = next_stop(&mut signals) => {
-            tracing::warn!(?second, "stopped again: ending now");
-            second.exit_code()
-        }
-        code = drain::drain(running, stop, launch) => code,
-    }
+    drain::drain(running, stop, launch, &mut signals).await
 }
 
 /// Reads again what can change; what is wrong stays as it was. On a thread that may hang: files can be

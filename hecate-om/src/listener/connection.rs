@@ -47,6 +47,8 @@ pub(super) struct Connection {
     task: Mutex<Option<Waker>>,
     /// Whether the head of a request was read; until then nothing can be lost.
     spoke: AtomicBool,
+    /// Whether a request came since hyper was last polled.
+    asked: AtomicBool,
     /// Whether a request is being answered; what is left to write is not counted.
     answering: AtomicBool,
     /// Whether the other end does not read what is to be written.
@@ -62,6 +64,7 @@ impl Connection {
             order: AtomicU8::new(Order::Serve as u8),
             task: Mutex::new(None),
             spoke: AtomicBool::new(false),
+            asked: AtomicBool::new(false),
             answering: AtomicBool::new(false),
             blocked: AtomicBool::new(false),
             reads: AtomicU32::new(0),
@@ -188,13 +191,16 @@ where
             registered = Some(context.waker().clone());
         }
         let mut inner = Context::from_waker(&waker);
+        connection.asked.store(false, Ordering::Relaxed);
         // An error here is a client that left or broke the protocol: hyper answered it.
         if serving.as_mut().poll(&mut inner).is_ready() {
             return Poll::Ready(());
         }
         match connection.order() {
             Order::Serve => return Poll::Pending,
-            Order::Cut if !connection.is_answering() => return Poll::Ready(()),
+            Order::Cut if !connection.asked.load(Ordering::Relaxed) && !connection.is_answering() => {
+                return Poll::Ready(());
+            }
             // It spoke in this very moment: what it gets must be written, too.
             Order::Cut => connection.order.store(Order::Retire as u8, Ordering::Release),
             Order::Retire => {}
@@ -262,6 +268,7 @@ where
 
     fn call(&self, request: Request<Incoming>) -> Answer<Fut> {
         self.connection.spoke.store(true, Ordering::Release);
+        self.connection.asked.store(true, Ordering::Relaxed);
         self.connection.answering.store(true, Ordering::Release);
         Answer { answer: (self.answer)(request), connection: Arc::clone(&self.connection) }
     }

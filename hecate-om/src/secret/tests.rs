@@ -288,3 +288,47 @@ fn a_service_that_asks_for_ever_new_secrets_is_stopped() {
     assert_eq!(vault.refused("one-more").0, 70);
     assert!(vault.secrets.get("0").is_ok());
 }
+
+/// Asks for a secret whenever something is logged, as whoever sends lines elsewhere may.
+struct AsksBack(Arc<Vault>);
+
+impl tracing::Subscriber for AsksBack {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, _: &tracing::Event<'_>) {
+        assert!(self.0.secrets.get("token").is_ok());
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[test]
+fn a_secret_can_be_had_while_others_are_read() {
+    let vault = Arc::new(Vault::new("asked-back"));
+    for name in ["token", "gone"] {
+        vault.put(name, CANARY);
+        vault.secrets.get(name).unwrap();
+    }
+    vault.put("token", "another");
+    std::fs::remove_file(vault.folder.join("gone")).unwrap();
+    let (ended, is_ended) = std::sync::mpsc::channel();
+    let asked = Arc::clone(&vault);
+    std::thread::spawn(move || {
+        let reload = || asked.secrets.reload();
+        tracing::subscriber::with_default(AsksBack(Arc::clone(&asked)), reload);
+        let _ = ended.send(());
+    });
+    is_ended.recv_timeout(Duration::from_secs(20)).expect("the reload lets others ask meanwhile");
+    assert_eq!(&*vault.secrets.get("token").unwrap().expose(), "another");
+    assert!(vault.health().contains("the old one is kept"));
+}

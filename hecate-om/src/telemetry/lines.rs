@@ -5,7 +5,7 @@
 
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::time::{Duration, Instant};
 
@@ -34,6 +34,8 @@ struct Waiting {
     bytes: AtomicUsize,
     /// Since this was last told.
     dropped: AtomicU64,
+    /// Whether it is asked already to look at what is due.
+    looks: AtomicBool,
 }
 
 /// What is to be written by now, and when to ask again.
@@ -75,7 +77,10 @@ impl Lines {
 
     /// Has the writer ask what is due.
     pub(super) fn look(&self) {
-        let _ = self.queue.send(Item::Look);
+        // Once is enough: a reader that stalls must not make the queue grow.
+        if !self.waiting.looks.swap(true, Ordering::AcqRel) {
+            let _ = self.queue.send(Item::Look);
+        }
     }
 
     /// Waits until what was taken is written, or `limit` has passed.
@@ -116,7 +121,10 @@ impl<W: Write, D: Fn(Instant, u64) -> Due> Writer<W, D> {
                     self.write_due();
                     let _ = written.try_send(());
                 }
-                Ok(Item::Look) => self.ask = Some(Instant::now()),
+                Ok(Item::Look) => {
+                    self.waiting.looks.store(false, Ordering::Release);
+                    self.ask = Some(Instant::now());
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
@@ -141,5 +149,47 @@ impl<W: Write, D: Fn(Instant, u64) -> Due> Writer<W, D> {
     /// Nobody may read any more; the service goes on.
     fn write(&mut self, line: &[u8]) {
         let _ = self.out.write_all(line).and_then(|()| self.out.flush());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::sync_channel;
+
+    use super::*;
+
+    /// A reader that stalls until it is let go.
+    struct Stalled(Receiver<()>);
+
+    impl Write for Stalled {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let _ = self.0.recv();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn nothing_piles_up_behind_a_reader_that_stalls() {
+        let (release, released) = sync_channel(1);
+        let asked = Arc::<AtomicU64>::default();
+        let counted = Arc::clone(&asked);
+        let due = move |_, _| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            (Vec::new(), None)
+        };
+        let lines = Lines::to(Stalled(released), due).unwrap();
+        assert!(lines.take(b"x\n".to_vec()));
+        (0..1000).for_each(|_| lines.look());
+        drop(release);
+        lines.flush(Duration::from_secs(20));
+        // One that was seen before the reader stalled, one after that, and the flush.
+        assert!(asked.load(Ordering::SeqCst) <= 3, "{asked:?}");
+        lines.look();
+        lines.flush(Duration::from_secs(20));
+        assert!(asked.load(Ordering::SeqCst) >= 2, "{asked:?}");
     }
 }

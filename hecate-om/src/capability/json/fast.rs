@@ -2,8 +2,8 @@
 //! differently is left to serde_json: both must take and refuse the same, and say the same of it.
 //! Only the last digit of a fraction may differ (sonic-rs takes the nearest number), and the sign of a
 //! zero that is written with an exponent.
-//!
-//! One thing they write differently: `serde_json::value::RawValue`, which is serde_json's own secret.
+
+use std::sync::LazyLock;
 
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -17,7 +17,11 @@ const MAX_DEPTH: usize = 32;
 /// Reads a message, unless serde_json should.
 pub(super) fn decode<R: DeserializeOwned>(body: &[u8]) -> Option<R> {
     // sonic-rs does not look closely at what it skips; serde_json does, and is quick where nothing is kept.
-    if body.len() < LARGE || is_deep(body) || serde_json::from_slice::<IgnoredAny>(body).is_err() {
+    if body.len() < LARGE
+        || keeps_numbers_as_text()
+        || is_deep(body)
+        || serde_json::from_slice::<IgnoredAny>(body).is_err()
+    {
         return None;
     }
     sonic_rs::from_slice(body).ok()
@@ -28,11 +32,23 @@ pub(super) fn encode<T: Serialize>(message: &T, expected: usize, to: &mut Vec<u8
     if expected < LARGE {
         return false;
     }
-    let written = sonic_rs::to_writer(&mut *to, message).is_ok();
+    let written = sonic_rs::to_writer(&mut *to, message).is_ok() && !holds_secret_of_serde_json(to);
     if !written {
         to.clear();
     }
     written
+}
+
+/// Whether something wrote itself in a way that only serde_json undoes: a `RawValue`, or with the feature
+/// `arbitrary_precision`, which any crate may switch on, a number.
+fn holds_secret_of_serde_json(written: &[u8]) -> bool {
+    !std::str::from_utf8(written).is_ok_and(|text| !text.contains("$serde_json::private::"))
+}
+
+/// Whether that feature is on: sonic-rs would cut a number down to what fits 64 bits.
+fn keeps_numbers_as_text() -> bool {
+    static KEEPS: LazyLock<bool> = LazyLock::new(|| serde_json::from_str::<serde_json::Number>("1e999").is_ok());
+    *KEEPS
 }
 
 /// Whether it is nested deeper than sonic-rs is asked to go.
@@ -241,6 +257,27 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// What `RawValue`, and with its feature `arbitrary_precision` every number, is to serde_json alone.
+    #[derive(serde::Serialize)]
+    #[serde(rename = "$serde_json::private::RawValue")]
+    struct Raw {
+        #[serde(rename = "$serde_json::private::RawValue")]
+        json: &'static str,
+    }
+
+    #[test]
+    fn what_serde_json_keeps_to_itself_is_left_to_it() {
+        let number: serde_json::Number = "12345678901234567890123.40".parse().unwrap();
+        assert_eq!(write(&number, LARGE).unwrap(), number.to_string());
+        let body = format!(r#"{{"a":{number},"b":1.10}}"#);
+        let read: Any = read(&padded(body.as_bytes())).unwrap();
+        assert_eq!(read, serde_json::from_str(&body).unwrap());
+        let mut written = Vec::new();
+        assert!(!encode(&[Raw { json: "[1]" }], LARGE, &mut written));
+        assert!(written.is_empty());
+        assert_eq!(write(&["$serde_json::private::"], LARGE).unwrap(), r#"["$serde_json::private::"]"#);
     }
 
     #[test]

@@ -1,0 +1,97 @@
+//! Boot and drain at the moments that no process can be made to meet from outside.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+
+use super::*;
+use crate::config::{SettingsType, Sources, setting};
+use crate::context::Surroundings;
+use crate::health::Health;
+use crate::service::{IdentitySpec, ServiceInfo, StartError, Started, Task};
+
+static INFO: ServiceInfo = {
+    let identity = IdentitySpec::new("moment", &[], &[], 30);
+    ServiceInfo::new("hecate-moment", "1.0.0", "Waits.", "m::Moment", "m.rs:1", &[], identity, 8470, "{}")
+};
+
+fn started(health: fn() -> Task<Health>, stop: fn() -> Task<()>) -> Started {
+    Started { handlers: Vec::new(), health: Box::new(health), stop: Box::new(stop) }
+}
+
+/// Runs a service in a folder of its own, on a thread that gives its exit code.
+fn run_with(
+    start: fn(Arc<Surroundings>) -> Task<Result<Started, StartError>>,
+    variables: &[(&str, &str)],
+) -> (mpsc::Sender<Signal>, JoinHandle<u8>) {
+    let (sender, receiver) = mpsc::channel(4);
+    let variables: Vec<_> = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let run = move || {
+        let folder = tempfile::tempdir().unwrap();
+        let blueprint = Blueprint { info: &INFO, settings: SettingsType::of::<()>(), contracts: Vec::new, start };
+        let place = folder.path().join("run").into_os_string().into_string().unwrap();
+        let own = [(setting::RUNTIME_DIR.variable, place.as_str()), (setting::HEALTH_ADDR.variable, "127.0.0.1:0")];
+        let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let sources = Sources::only(own.into_iter().chain(variables));
+        let config = Config::load(&blueprint, sources).unwrap().config;
+        let (supervisor, reload) = (Arc::default(), Arc::new(|| Ok(())));
+        let launch = Launch { blueprint, config, supervisor, audience: Audience::Machine, reload };
+        super::run(launch, || Ok(receiver), |_| {}).unwrap_or_else(|error| error.exit_code())
+    };
+    (sender, std::thread::spawn(run))
+}
+
+fn until(what: &str, holds: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "not within 20 s: {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn a_second_signal_ends_a_service_at_once_that_the_first_met_before_it_was_ready() {
+    static STOPS: AtomicUsize = AtomicUsize::new(0);
+    static LOOKS: AtomicUsize = AtomicUsize::new(0);
+    let begun = Instant::now();
+    let (signals, ended) = run_with(
+        |_| {
+            let health = || -> Task<Health> {
+                LOOKS.fetch_add(1, Ordering::SeqCst);
+                Box::pin(std::future::pending())
+            };
+            let stop = || -> Task<()> {
+                STOPS.fetch_add(1, Ordering::SeqCst);
+                Box::pin(std::future::pending())
+            };
+            Box::pin(async move { Ok(started(health, stop)) })
+        },
+        &[],
+    );
+    until("its health is asked", || LOOKS.load(Ordering::SeqCst) == 1);
+    signals.blocking_send(Signal::Stop(Stop::Terminate)).unwrap();
+    until("`stop` runs", || STOPS.load(Ordering::SeqCst) == 1);
+    signals.blocking_send(Signal::Stop(Stop::Interrupt)).unwrap();
+    assert_eq!(ended.join().unwrap(), 130);
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_start_that_ends_too_late_is_owed_its_stop() {
+    static STOPS: AtomicUsize = AtomicUsize::new(0);
+    let (_signals, ended) = run_with(
+        |_| {
+            Box::pin(async {
+                // It blocks its thread: nobody can take it away.
+                std::thread::sleep(Duration::from_millis(1500));
+                let stop = || -> Task<()> {
+                    Box::pin(async {
+                        STOPS.fetch_add(1, Ordering::SeqCst);
+                    })
+                };
+                Ok(started(|| Box::pin(async { Health::Ok }), stop))
+            })
+        },
+        &[("HECATE_START_TIMEOUT", "1s")],
+    );
+    assert_eq!((ended.join().unwrap(), STOPS.load(Ordering::SeqCst)), (75, 1));
+}
