@@ -41,10 +41,13 @@ pub(crate) fn caught<T>(action: impl FnOnce() -> T) -> Result<T, Panic> {
         // The hook is not told of one that is passed on; what it saw then is an earlier one.
         let seen = CAUGHT.take().filter(|caught| seen && caught.message == message);
         let panic = seen.unwrap_or_else(|| Panic { message, location: "unknown place".to_owned() });
-        // A payload may panic in its turn when it is dropped; what that leaves is never looked at.
+        // A payload may panic in its turn when it is dropped; what that leaves is never looked at, and it
+        // is no news.
+        let outer = CATCHING.replace(Catching::Yes);
         if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
             std::mem::forget(again);
         }
+        CATCHING.set(outer);
         panic
     })
 }
