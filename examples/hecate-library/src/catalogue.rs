@@ -85,7 +85,7 @@ impl Catalogue {
         self: &Arc<Self>,
         title: String,
         reader: String,
-        most: usize,
+        most: u8,
     ) -> Result<Book, LibraryRefusal> {
         self.change(move |books| {
             let loans = books.values().filter(|book| book.lent_to.as_ref() == Some(&reader)).count();
@@ -93,7 +93,7 @@ impl Catalogue {
             if let Some(to) = &book.lent_to {
                 return Err(LibraryRefusal::LentAlready { to: to.clone() });
             }
-            if loans >= most {
+            if loans >= usize::from(most) {
                 return Err(LibraryRefusal::TooManyBooks { most });
             }
             book.lent_to = Some(reader);

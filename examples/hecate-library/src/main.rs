@@ -2,20 +2,21 @@
 //!
 //! | to see | look at |
 //! |---|---|
+//! | settings of its own, with defaults | `LibrarySettings`, `start`, `list` |
 //! | a secret, compared in constant time | `start`, `add` |
 //! | a data folder, and files that are whole after any crash | `start`, `catalogue.rs` |
 //! | a task that runs by itself, and ends with a last word | `keep_statistics` |
 //! | a check of one's own, beside `health` | `start`, `health` |
 //! | refusals that say what a caller needs to know | `LibraryRefusal` |
-//! | a service in a test: with a secret, stopped and started again | `tests.rs` |
+//! | a service in a test: with settings and a secret, stopped and started again | `tests.rs` |
 //!
 //! ```text
 //! mkdir -m 700 /tmp/secrets && (umask 077 && echo sesame > /tmp/secrets/librarian)
 //! export HECATE_SECRETS_DIR=/tmp/secrets
-//! cargo run -p hecate-library &
+//! LIBRARY_TOWN=Gent cargo run -p hecate-library &
 //! cargo run -p hecate-library -- call library.add '{"token": "sesame", "title": "Emma"}'
 //! cargo run -p hecate-library -- call library.lend '{"title": "Emma", "reader": "ada"}'
-//! cargo run -p hecate-library -- health
+//! curl 'http://127.0.0.1:8470/health?verbose'
 //! ```
 
 mod catalogue;
@@ -32,15 +33,31 @@ use hecate_om::prelude::*;
 use catalogue::{Book, Catalogue};
 use statistics::Statistics;
 
-const MOST_LOANS: usize = 3;
-
 /// How often the statistics are written.
 const STATISTICS_EVERY: Duration = Duration::from_secs(60);
 
 /// How often the file of the catalogue is looked for.
 const CATALOGUE_EVERY: Duration = Duration::from_secs(30);
 
+/// What an operator may decide: in the table `[service]` of a TOML file, or as `LIBRARY_MOST_LOANS` and
+/// `LIBRARY_TOWN`. `--help` tells of them in these words.
+#[settings]
+struct LibrarySettings {
+    /// How many books a reader may have at once.
+    #[serde(default = "five")]
+    most_loans: u8,
+    /// Where the library is, told with its books.
+    #[serde(default)]
+    town: Option<String>,
+}
+
+fn five() -> u8 {
+    5
+}
+
 struct Library {
+    most_loans: u8,
+    town: Option<String>,
     librarian: Secret,
     catalogue: Arc<Catalogue>,
     statistics: Arc<Statistics>,
@@ -66,9 +83,10 @@ struct GiveBack {
     title: String,
 }
 
-/// All books.
+/// All books, and where they are.
 #[message]
 struct Books {
+    town: Option<String>,
     books: Vec<Book>,
 }
 
@@ -89,13 +107,13 @@ enum LibraryRefusal {
     /// Nobody has borrowed it.
     NotLent,
     /// The reader has as many books as one may have.
-    TooManyBooks { most: usize },
+    TooManyBooks { most: u8 },
     /// The catalogue could not be written, and nothing has changed.
     NotWritten,
 }
 
 /// Lends books.
-#[hecate_service(name = "hecate-library")]
+#[hecate_service(name = "hecate-library", settings = LibrarySettings)]
 impl Library {
     /// Whatever is wrong here ends the boot, each with an exit code of its own: 66 when the secret is
     /// missing, 75 when another library has the data folder.
@@ -110,7 +128,8 @@ impl Library {
             let catalogue = Arc::clone(&looked_at);
             async move { catalogue.look() }
         })?;
-        Ok(Self { librarian, catalogue, statistics })
+        let LibrarySettings { most_loans, town } = context.settings();
+        Ok(Self { most_loans: *most_loans, town: town.clone(), librarian, catalogue, statistics })
     }
 
     /// What the service knows of itself. It is asked every ten seconds, and calls never wait for it.
@@ -134,7 +153,7 @@ impl Library {
     /// Lends a book to a reader.
     #[capability(version = 1)]
     async fn lend(&self, request: Lend) -> Result<Book, LibraryRefusal> {
-        let book = self.catalogue.lend(request.title, request.reader, MOST_LOANS).await?;
+        let book = self.catalogue.lend(request.title, request.reader, self.most_loans).await?;
         self.statistics.count();
         Ok(book)
     }
@@ -148,7 +167,7 @@ impl Library {
     /// Lists all books, and who has them.
     #[capability(version = 1)]
     async fn list(&self) -> Result<Books> {
-        Ok(Books { books: self.catalogue.books() })
+        Ok(Books { town: self.town.clone(), books: self.catalogue.books() })
     }
 }
 

@@ -4,8 +4,12 @@ use tempfile::TempDir;
 use super::*;
 
 /// A library that has its books in `folder`.
+fn setup(folder: &TempDir) -> Setup<Library> {
+    Setup::new().secret("librarian", "sesame\n").data_dir(folder.path().join("data"))
+}
+
 async fn library(folder: &TempDir) -> TestService<Library> {
-    Setup::new().secret("librarian", "sesame\n").data_dir(folder.path().join("data")).start().await.unwrap()
+    setup(folder).start().await.unwrap()
 }
 
 async fn add(library: &TestService<Library>, title: &str) {
@@ -49,16 +53,29 @@ fn a_book_is_lent_to_one_reader_at_a_time() {
 fn a_reader_has_so_many_books_and_no_more() {
     block_on(async {
         let folder = tempfile::tempdir().unwrap();
+        let settings = LibrarySettings { most_loans: 1, town: Some("Gent".to_owned()) };
+        let library = setup(&folder).settings(settings).start().await.unwrap();
+        add(&library, "Emma").await;
+        add(&library, "Persuasion").await;
+        lend(&library, "Emma", "ada").await.unwrap();
+        let second = refused(lend(&library, "Persuasion", "ada").await);
+        assert_eq!(second, ("too_many_books".to_owned(), r#"{"most":1}"#.to_owned()));
+        assert!(lend(&library, "Persuasion", "bob").await.is_ok());
+        assert_eq!(library.call(Library::LIST, ()).await.unwrap().town.as_deref(), Some("Gent"));
+    });
+}
+
+#[test]
+fn without_settings_a_reader_has_five_books() {
+    block_on(async {
+        let folder = tempfile::tempdir().unwrap();
         let library = library(&folder).await;
-        for number in 0..=MOST_LOANS {
-            add(&library, &number.to_string()).await;
+        for title in ["Emma", "Persuasion", "Lady Susan", "Evelina", "Camilla", "Cecilia"] {
+            add(&library, title).await;
+            let is_lent = lend(&library, title, "ada").await.is_ok();
+            assert_eq!(is_lent, title != "Cecilia", "{title}");
         }
-        for number in 0..MOST_LOANS {
-            lend(&library, &number.to_string(), "ada").await.unwrap();
-        }
-        let last = MOST_LOANS.to_string();
-        assert_eq!(refused(lend(&library, &last, "ada").await).0, "too_many_books");
-        assert!(lend(&library, &last, "bob").await.is_ok());
+        assert_eq!(library.call(Library::LIST, ()).await.unwrap().town, None);
     });
 }
 
