@@ -34,6 +34,8 @@ use self::setting::SERVICE_TABLE;
 use self::value::Entry;
 use crate::service::Blueprint;
 
+#[cfg(test)]
+pub(crate) use file::LONGEST;
 pub(crate) use listing::{service_help, settings_help};
 pub(crate) use report::ConfigError;
 pub(crate) use service::ServiceSettings;

@@ -13,6 +13,8 @@ mod routes;
 use std::borrow::Cow;
 
 pub use self::check::CheckError;
+#[cfg(test)]
+pub(crate) use self::report::MAX_BODY;
 
 /// What it means for a service when one of its checks fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -43,6 +43,8 @@ mod exit;
 mod folder;
 mod health;
 mod lifecycle;
+#[cfg(test)]
+mod limits;
 mod listener;
 mod local;
 pub mod manifest;

@@ -35,14 +35,14 @@ use crate::service::{Blueprint, ServiceInfo};
 use crate::telemetry::panics;
 
 /// More connections than a box has callers, and at most half of the files of this process.
-const LIMITS: Limits = Limits { connections: 16_384, read_buffer: 64 * 1024, head_timeout: HEAD_TIMEOUT };
+pub(crate) const LIMITS: Limits = Limits { connections: 16_384, read_buffer: 64 * 1024, head_timeout: HEAD_TIMEOUT };
 
 /// How much memory is taken for a body that has not come.
 const MAX_AHEAD: usize = 256 * 1024;
 
 /// How much of a body is read that nobody looks at, and for how long.
-const MAX_DISCARDED: usize = 16 * MAX_REQUEST;
-const DISCARD_TIME: Duration = Duration::from_secs(2);
+pub(crate) const MAX_DISCARDED: usize = 16 * MAX_REQUEST;
+pub(crate) const DISCARD_TIME: Duration = Duration::from_secs(2);
 
 type HttpAnswer = Response<Either<Full<Bytes>, axum::body::Body>>;
 

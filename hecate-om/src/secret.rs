@@ -26,9 +26,11 @@ use crate::name::is_name;
 use crate::telemetry::chain;
 
 pub use self::error::SecretError;
+#[cfg(test)]
+pub(crate) use self::read::MAX_BYTES;
 
 /// How many secrets a service may have.
-const MAX_SECRETS: usize = 256;
+pub(crate) const MAX_SECRETS: usize = 256;
 
 /// The check that tells of secrets which could not be read again.
 const CHECK: &str = "secrets";

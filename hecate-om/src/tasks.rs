@@ -24,7 +24,7 @@ pub use self::end::TaskEnd;
 pub use self::error::SpawnError;
 
 /// How many tasks a service may have in its life: half of the checks that health has room for.
-const MAX_TASKS: usize = 32;
+pub(crate) const MAX_TASKS: usize = 32;
 
 /// The tasks of a service.
 pub(crate) struct Tasks {

@@ -28,6 +28,15 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, reload};
 
+#[cfg(test)]
+pub(crate) use self::format::MAX_LINE;
+#[cfg(test)]
+pub(crate) use self::limit::{LINES, WINDOW};
+#[cfg(test)]
+pub(crate) use self::lines::MAX_WAITING;
+#[cfg(test)]
+pub(crate) use self::text::MAX_VALUE;
+
 use self::format::Format;
 use self::log::Log;
 use crate::random;

@@ -18,8 +18,8 @@ pub(crate) static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent
 static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// What more is dropped of a `tracestate`.
-const MAX_STATE: usize = 512;
-const MAX_STATE_MEMBERS: usize = 32;
+pub(crate) const MAX_STATE: usize = 512;
+pub(crate) const MAX_STATE_MEMBERS: usize = 32;
 
 /// The trace of a call: what a handler hands on to what it calls in its turn.
 ///

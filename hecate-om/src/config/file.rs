@@ -14,7 +14,7 @@ use super::value::{Entry, FileText, Node, Origin, Value};
 use crate::exit;
 
 /// The longest file that is read, in bytes.
-const LONGEST: u64 = 1 << 20;
+pub(crate) const LONGEST: u64 = 1 << 20;
 
 /// A FIFO without a writer must not hold up a boot.
 const NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();

@@ -12,7 +12,7 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(2);
 /// How often in a row a critical check finds the service down before it counts as down.
 pub(super) const PATIENCE: u32 = 3;
 /// How many checks a service has, those of the runtime among them.
-pub(super) const MAX_CHECKS: usize = 64;
+pub(crate) const MAX_CHECKS: usize = 64;
 /// The longest name of a check, in bytes.
 const MAX_NAME: usize = 64;
 /// The longest reason of one check, in bytes.

@@ -13,7 +13,7 @@ use super::check::Check;
 
 const INFO: &str = "info";
 /// The largest body, in bytes.
-const MAX_BODY: usize = 64 * 1024;
+pub(crate) const MAX_BODY: usize = 64 * 1024;
 
 /// The body of `/health`; members are added, never taken away.
 #[derive(Debug, Serialize)]

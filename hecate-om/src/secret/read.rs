@@ -15,7 +15,7 @@ use super::error::Wrong;
 use super::permission::{Facts, Verdict, is_replaceable};
 
 /// The largest file that may be a secret.
-const MAX_BYTES: usize = 64 * 1024;
+pub(crate) const MAX_BYTES: usize = 64 * 1024;
 
 /// Where container engines mount secrets; a link may lead there.
 const MOUNTED: &str = "/run/secrets";

@@ -10,7 +10,7 @@ use super::record::{Record, Value};
 use super::text::{acts, push_json, push_visible};
 
 /// The longest line, in bytes, its end included.
-pub(super) const MAX_LINE: usize = 16 * 1024;
+pub(crate) const MAX_LINE: usize = 16 * 1024;
 
 /// What the end of a line takes, with the number of fields that found no room.
 const END: usize = 64;

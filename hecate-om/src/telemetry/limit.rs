@@ -12,9 +12,9 @@ use tracing::callsite::Identifier;
 use tracing::{Level, Metadata};
 
 /// A place's lines are counted for so long.
-pub(super) const WINDOW: Duration = Duration::from_secs(10);
+pub(crate) const WINDOW: Duration = Duration::from_secs(10);
 /// How many lines a place may write meanwhile.
-pub(super) const LINES: u64 = 100;
+pub(crate) const LINES: u64 = 100;
 /// As many places have a count of their own; all others share one.
 pub(super) const PLACES: usize = 1024;
 

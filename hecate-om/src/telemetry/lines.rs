@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::counts::DROPPED;
 
 /// How many bytes wait to be written, at most.
-const MAX_WAITING: usize = 256 * 1024;
+pub(crate) const MAX_WAITING: usize = 256 * 1024;
 
 enum Item {
     Line(Vec<u8>),

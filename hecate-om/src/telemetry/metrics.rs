@@ -11,6 +11,9 @@ mod process;
 mod runtime;
 mod sources;
 
+#[cfg(test)]
+pub(crate) use self::fold::MAX_LABEL_SETS;
+
 use std::fmt;
 
 use prometheus_client::collector::Collector;
@@ -24,7 +27,7 @@ use crate::health::board::Board;
 use crate::health::pulse::Pulse;
 
 /// The most that a scrape gets, in bytes.
-const MAX_EXPOSITION: usize = 1024 * 1024;
+pub(crate) const MAX_EXPOSITION: usize = 1024 * 1024;
 
 /// Everything that is counted; `restarts` are those of tasks.
 pub(crate) fn exposition(board: &Board, pulse: &Pulse, restarts: Vec<(String, u64)>) -> String {

@@ -4,7 +4,7 @@
 use std::fmt::{self, Write};
 
 /// How many bytes of one value are kept.
-pub(super) const MAX_VALUE: usize = 1024;
+pub(crate) const MAX_VALUE: usize = 1024;
 
 /// Keeps the beginning of what is written to it.
 #[derive(Default)]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 
 /// How many label sets a metric has at most, those of a closed set such as `outcome` aside.
-pub(super) const MAX_LABEL_SETS: usize = 200;
+pub(crate) const MAX_LABEL_SETS: usize = 200;
 
 /// The label of all that found no room.
 pub(super) const OTHER: &str = "_other";
