@@ -28,7 +28,8 @@
 //!
 //! From the block come, at compile time, the contract of the service ([`Service`]), its entry in the
 //! [`registry`] and its [`manifest`]; [`run`] boots it, tells its health and answers calls;
-//! [`testing`] does the same in a test.
+//! [`testing`] does the same in a test. What a service needs beyond its calls, such as settings, secrets,
+//! tasks, checks of its health and a folder, it asks of its [`Context`].
 
 #[doc(hidden)]
 pub mod __private;
@@ -189,17 +190,21 @@ pub use hecate_om_macros::message;
 /// pub struct LibrarySettings {
 ///     /// The town of the library. // told by `--help`, and where it is missing
 ///     town: String,
+///     /// How many books a reader may have.
+///     #[serde(default = "five")]
+///     most_loans: u8,
 ///     /// When it closes.
-///     #[serde(default)]
 ///     closes: Option<u8>,
 /// }
+///
+/// fn five() -> u8 { 5 }
 /// ```
 ///
 /// `#[hecate_service(.., settings = LibrarySettings)]` has it read before anything begins: from the table
 /// `[service]` of a TOML file, and from variables with the service's scope as prefix, such as
 /// `LIBRARY_TOWN`. A variable holds a number, a text, `true` or `false`, the name of an enum's variant, or
 /// a list of these with commas; what has parts of its own, which takes `#[settings]` as well, only TOML
-/// holds. A field without `#[serde(default)]` must be set. What is wrong is told with everything else
+/// holds. A field must be set unless it is an `Option` or has `#[serde(default)]`. What is wrong is told with everything else
 /// that is, and `<binary> config` shows what holds and why. An enum in a field takes [`message`].
 ///
 /// What must not be seen is masked wherever it is told: the values of keys such as `token`, `password`,

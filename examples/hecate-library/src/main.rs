@@ -47,7 +47,6 @@ struct LibrarySettings {
     #[serde(default = "five")]
     most_loans: u8,
     /// Where the library is, told with its books.
-    #[serde(default)]
     town: Option<String>,
 }
 
