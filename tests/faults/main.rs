@@ -3,22 +3,55 @@
 //! tells which promise it keeps.
 
 mod calls;
+mod config;
 mod drain;
 mod files;
 mod http;
 mod injection;
 mod latency;
+mod notify;
 mod promises;
+mod secrets;
+mod stuck;
+mod tasks;
+mod told;
 
 use std::time::{Duration, Instant};
 
 use hecate_om::testing::TestService;
-use hecate_om_tests::{Answer, Lab, Launch, Process, Wire};
+use hecate_om_tests::{Answer, Lab, Launch, Process, Wire, eventually};
 use rustix::process::Signal;
 use serde_json::json;
 
 fn lab() -> Launch {
     Launch::of(env!("CARGO_BIN_EXE_hecate-lab"))
+}
+
+/// A service that uses all of its surroundings.
+fn errand() -> Launch {
+    Launch::of(env!("CARGO_BIN_EXE_hecate-errand"))
+}
+
+/// A service with settings of its own.
+fn library() -> Launch {
+    Launch::of(env!("CARGO_BIN_EXE_hecate-shelves")).service("hecate-library")
+}
+
+/// Has a service read again what can change, and waits until it has.
+fn reload(process: &mut Process) {
+    let told = |process: &Process, text: &str| {
+        process.log().iter().filter(|line| line["message"].as_str().is_some_and(|told| told.contains(text))).count()
+    };
+    let all = |process: &Process| ["settings were read again", "not taken over"].map(|text| told(process, text));
+    let before = all(process);
+    eventually("the end of a reload", || {
+        let busy = told(process, "the last reload has not ended");
+        process.signal(Signal::HUP);
+        eventually("its end, or that of the one before", || {
+            (all(process) != before || told(process, "the last reload has not ended") > busy).then_some(())
+        });
+        (all(process) != before).then_some(())
+    });
 }
 
 /// The call that must work whatever came before.

@@ -227,6 +227,27 @@ impl Process {
         Wire::tcp(self.health_address()).get(path)
     }
 
+    /// What it counts, as OpenMetrics text.
+    pub fn metrics(&self) -> String {
+        let answer = self.probe("/metrics");
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.header("content-type"), Some("application/openmetrics-text; version=1.0.0; charset=utf-8"));
+        String::from_utf8(answer.body).unwrap()
+    }
+
+    /// The value of a sample, whose name is written with its labels as it is in the text.
+    pub fn sample(&self, name: &str) -> f64 {
+        let text = self.metrics();
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no {name} in {text}")).parse().unwrap()
+    }
+
+    /// A check, as health shows it to callers on this box.
+    pub fn check(&self, name: &str) -> Option<Value> {
+        let report = self.probe("/health").json();
+        report["checks"].as_array()?.iter().find(|check| check["name"] == name).cloned()
+    }
+
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }

@@ -2,10 +2,9 @@
 //! flood, metrics that Prometheus reads, and no secret in any of it.
 
 use std::fs;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use hecate_om_tests::lab::INSIDE;
-use hecate_om_tests::{Gate, Launch, Process, Wire, eventually};
+use hecate_om_tests::{Gate, Launch, Wire, eventually};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -13,20 +12,6 @@ const VALIDATOR: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/openmetrics/valida
 
 fn lab() -> Launch {
     Launch::of(env!("CARGO_BIN_EXE_hecate-lab"))
-}
-
-fn metrics(process: &Process) -> String {
-    let answer = process.probe("/metrics");
-    assert_eq!(answer.status, 200);
-    assert_eq!(answer.header("content-type"), Some("application/openmetrics-text; version=1.0.0; charset=utf-8"));
-    String::from_utf8(answer.body).unwrap()
-}
-
-/// The value of a sample, written as it is in the text.
-fn sample(process: &Process, name: &str) -> f64 {
-    let text = metrics(process);
-    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    line.unwrap_or_else(|| panic!("no {name} in {text}")).parse().unwrap()
 }
 
 /// The names of the members of a JSON object, as they are written.
@@ -86,9 +71,9 @@ fn ten_thousand_failures_are_a_few_lines_and_a_number() {
     for _ in 0..FAILURES {
         assert_eq!(wire.call("lab.fall", r#"{"how":"early"}"#).status, 500);
     }
-    let suppressed = sample(&process, "hecate_log_suppressed_total");
+    let suppressed = process.sample("hecate_log_suppressed_total");
     assert!(suppressed > 0.0);
-    assert_eq!(sample(&process, r#"hecate_panics_total{scope="handler"}"#), FAILURES as f64);
+    assert_eq!(process.sample(r#"hecate_panics_total{scope="handler"}"#), FAILURES as f64);
     process.signal(Signal::TERM);
     assert_eq!(process.exit_code(), 0);
     let log = process.log();
@@ -116,47 +101,28 @@ fn what_was_kept_back_is_told_when_its_window_ends() {
 }
 
 #[test]
-fn lines_that_nobody_reads_are_counted() {
-    let (log, writer) = std::io::pipe().unwrap();
-    // What somebody asked for is not limited.
-    let process = lab().with("HECATE_LOG", "debug").start_writing_to(writer.into(), Stdio::null());
-    eventually("readiness", || {
-        (process.health_file().exists() && process.probe("/readyz").status == 200).then_some(())
-    });
-    assert_eq!(sample(&process, "hecate_log_dropped_total"), 0.0);
-    // More than the pipe holds, and more than the service keeps.
-    let mut wire = process.wire();
-    for _ in 0..2000 {
-        assert_eq!(wire.call("lab.take", r#"{"items":1}"#).status, 400);
-    }
-    assert!(sample(&process, "hecate_log_dropped_total") > 0.0);
-    assert_eq!(sample(&process, "hecate_log_suppressed_total"), 0.0);
-    drop(log);
-}
-
-#[test]
 fn metrics_tell_of_the_process_and_the_service() {
     let process = lab().with("LAB_HEALTH", "degraded").ready();
-    eventually("the state", || (sample(&process, r#"hecate_health_status{state="degraded"}"#) == 1.0).then_some(()));
+    eventually("the state", || (process.sample(r#"hecate_health_status{state="degraded"}"#) == 1.0).then_some(()));
     for state in ["ok", "down", "draining", "starting"] {
-        assert_eq!(sample(&process, &format!(r#"hecate_health_status{{state="{state}"}}"#)), 0.0, "{state}");
+        assert_eq!(process.sample(&format!(r#"hecate_health_status{{state="{state}"}}"#)), 0.0, "{state}");
     }
-    assert_eq!(sample(&process, r#"hecate_check_up{check="service"}"#), 0.0);
+    assert_eq!(process.sample(r#"hecate_check_up{check="service"}"#), 0.0);
     for name in ["hecate_check_age_seconds", "hecate_check_duration_seconds"] {
-        assert!(sample(&process, &format!(r#"{name}{{check="service"}}"#)) < 60.0);
+        assert!(process.sample(&format!(r#"{name}{{check="service"}}"#)) < 60.0);
     }
-    eventually("a beat", || (sample(&process, "hecate_event_loop_lag_seconds_count") > 0.0).then_some(()));
+    eventually("a beat", || (process.sample("hecate_event_loop_lag_seconds_count") > 0.0).then_some(()));
     let info = process.probe("/info").json();
     assert_eq!(info["instance"], process.log()[0]["instance"], "one name for one run");
     let version = env!("CARGO_PKG_VERSION");
     let build = format!(r#"hecate_build_info{{service="hecate-lab",version="{version}",hecate_version="{version}"}}"#);
-    assert_eq!(sample(&process, &build), 1.0);
-    assert!(sample(&process, r#"hecate_log_lines_total{level="info"}"#) >= 2.0);
-    assert!(sample(&process, "process_resident_memory_bytes") > 500_000.0);
-    assert!(sample(&process, "process_open_fds") > 5.0);
-    assert!(sample(&process, "process_max_fds") >= sample(&process, "process_open_fds"));
-    assert!(sample(&process, "process_cpu_seconds_total") >= 0.0);
-    let started = sample(&process, "process_start_time_seconds");
+    assert_eq!(process.sample(&build), 1.0);
+    assert!(process.sample(r#"hecate_log_lines_total{level="info"}"#) >= 2.0);
+    assert!(process.sample("process_resident_memory_bytes") > 500_000.0);
+    assert!(process.sample("process_open_fds") > 5.0);
+    assert!(process.sample("process_max_fds") >= process.sample("process_open_fds"));
+    assert!(process.sample("process_cpu_seconds_total") >= 0.0);
+    let started = process.sample("process_start_time_seconds");
     let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs_f64();
     assert!((now - 600.0..now + 5.0).contains(&started), "{started} at {now}");
 }
@@ -179,7 +145,7 @@ fn metrics_tell_how_calls_ended() {
     wire.call("lab.nobody", "");
     let ended = |capability: &str, outcome: &str| {
         let labels = format!(r#"capability="{capability}",version="1",outcome="{outcome}""#);
-        sample(&process, &format!("hecate_calls_total{{{labels}}}"))
+        process.sample(&format!("hecate_calls_total{{{labels}}}"))
     };
     for (capability, _, outcome) in &calls[..5] {
         let times = calls.iter().filter(|call| call.0 == *capability && call.2 == *outcome).count();
@@ -191,115 +157,18 @@ fn metrics_tell_how_calls_ended() {
         1.0
     );
     assert_eq!(ended("lab.say", "panic"), 0.0, "what never happened is there as well");
-    assert_eq!(sample(&process, "hecate_unknown_calls_total"), 1.0);
-    assert_eq!(sample(&process, r#"hecate_call_duration_seconds_count{capability="lab.say",version="1"}"#), 2.0);
-    assert_eq!(sample(&process, r#"hecate_call_request_bytes_sum{capability="lab.say"}"#), 14.0);
-    assert_eq!(sample(&process, r#"hecate_call_response_bytes_count{capability="lab.say"}"#), 1.0);
+    assert_eq!(process.sample("hecate_unknown_calls_total"), 1.0);
+    assert_eq!(process.sample(r#"hecate_call_duration_seconds_count{capability="lab.say",version="1"}"#), 2.0);
+    assert_eq!(process.sample(r#"hecate_call_request_bytes_sum{capability="lab.say"}"#), 14.0);
+    assert_eq!(process.sample(r#"hecate_call_response_bytes_count{capability="lab.say"}"#), 1.0);
     let gate = Gate::closed();
     let mut waiting = process.wire();
     waiting.ask("POST", "/capabilities/lab.hold/v1", gate.request());
     gate.wait_for(1);
-    assert_eq!(sample(&process, r#"hecate_calls_in_flight{capability="lab.hold"}"#), 1.0);
+    assert_eq!(process.sample(r#"hecate_calls_in_flight{capability="lab.hold"}"#), 1.0);
     gate.open();
     assert_eq!(waiting.answer().status, 200);
-    eventually("its end", || {
-        (sample(&process, r#"hecate_calls_in_flight{capability="lab.hold"}"#) == 0.0).then_some(())
-    });
-}
-
-#[test]
-fn what_callers_choose_is_no_label() {
-    let process = lab().ready();
-    let mut wire = process.wire();
-    let before = metrics(&process).lines().count();
-    for number in 0..500 {
-        assert_eq!(wire.call(&format!("lab.made_up_{number}"), "").status, 404);
-        assert_eq!(wire.get(&format!("/nothing/{number}")).status, 404);
-    }
-    let text = metrics(&process);
-    assert!(text.lines().count() <= before + 10, "{text}");
-    assert!(!text.contains("made_up"), "{text}");
-}
-
-#[test]
-fn no_secret_leaves_the_process() {
-    const OF_ENVIRONMENT: &str = "canary-4f1d-environment";
-    const OF_REQUEST: &str = "canary-9b2e-request";
-    let mut process = lab()
-        .with("LIBRARY_TOKEN", OF_ENVIRONMENT)
-        .with("LAB_PASSWORD", OF_ENVIRONMENT)
-        .with("HECATE_LOG", "trace")
-        .with("LAB_HEALTH", "degraded")
-        .ready();
-    let text = json!({"text": OF_REQUEST}).to_string();
-    let gate = Gate::closed();
-    let mut waiting: Value = serde_json::from_str(&gate.request()).unwrap();
-    waiting["token"] = json!(OF_REQUEST);
-    let calls = [
-        ("lab.say", text.clone()),
-        ("lab.take", json!({"items": [], "note": OF_REQUEST}).to_string()),
-        ("lab.take", json!({"items": OF_REQUEST}).to_string()),
-        ("lab.take", json!({"items": [{"price": OF_REQUEST}]}).to_string()),
-        ("lab.take", json!({"items": [{"price": 1, "tags": {OF_REQUEST: 3}}]}).to_string()),
-        ("lab.take", format!("{{\"items\": [{OF_REQUEST}")),
-        ("lab.fall", json!({"how": "late", "token": OF_REQUEST}).to_string()),
-        ("lab.fall", json!({"how": OF_REQUEST}).to_string()),
-        ("lab.fail", text.clone()),
-        ("lab.garble", text.clone()),
-        ("lab.hurry", waiting.to_string()),
-        ("lab.unknown", text.clone()),
-    ];
-    let mut bodies = String::new();
-    for (capability, body) in calls {
-        bodies += &String::from_utf8_lossy(&process.wire().call(capability, body).body);
-    }
-    let mut broken = process.wire();
-    broken.send(format!("POST /capabilities/lab.say/v1 HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {OF_REQUEST}\r\n"));
-    broken.send(format!("cookie: {OF_REQUEST}\r\ncontent-length: 100\r\n\r\n{OF_REQUEST}"));
-    drop(broken);
-    let mut malformed = process.wire();
-    let _ = malformed.try_send(format!("GET /\u{1} {OF_REQUEST} HTTP/1.1\r\n\r\n"));
-    let _ = malformed.try_answer();
-
-    let mut told = String::new();
-    for path in ["/health", "/metrics", "/info", "/manifest.json", "/livez", "/readyz", "/startupz", "/nothing"] {
-        told += &String::from_utf8_lossy(&process.probe(path).body);
-    }
-    let mut wire = process.wire();
-    for path in ["/openapi.json", "/capabilities", "/nothing"] {
-        told += &String::from_utf8_lossy(&wire.get(path).body);
-    }
-    for command in ["config", "manifest", "contract", "--help"] {
-        let (_, out, err) = process.launch.run(&[command]);
-        told += &(out + &err);
-    }
-    process.signal(Signal::TERM);
-    assert_eq!(process.exit_code(), 0);
-    let log = process.stdout() + &process.stderr();
-    assert!(log.contains("handler panicked") && log.contains("call refused") && log.contains(INSIDE));
-    assert!(told.contains("hecate_build_info") && told.contains("degraded"));
-    for canary in [OF_ENVIRONMENT, OF_REQUEST] {
-        assert!(!log.contains(canary), "in the log: {log}");
-        assert!(!told.contains(canary), "told to others: {told}");
-    }
-    assert!(!bodies.contains(OF_ENVIRONMENT), "in a reply: {bodies}");
-}
-
-#[test]
-fn a_caller_cannot_forge_a_line() {
-    let mut process = lab().with("HECATE_LOG", "trace").ready();
-    let mut wire = process.wire();
-    let evil = "lab.x%0A%7B%22level%22%3A%22ERROR%22%7D%1B%5B31m%E2%80%AE";
-    wire.call(evil, "");
-    let raw = "a\n{\"level\":\"ERROR\",\"message\":\"forged\"}\n\u{1b}[2J\u{202e}";
-    wire.call("lab.take", json!({"items": [{"price": raw}]}).to_string());
-    wire.call("lab.fall", json!({"how": raw}).to_string());
-    process.signal(Signal::TERM);
-    assert_eq!(process.exit_code(), 0);
-    let text = process.stdout();
-    assert!(!text.chars().any(|c| c != '\n' && c.is_control() || c == '\u{202e}'), "{text:?}");
-    assert_eq!(process.log().len(), text.lines().count());
-    assert!(!process.log().iter().any(|line| line["message"] == "forged"));
+    eventually("its end", || (process.sample(r#"hecate_calls_in_flight{capability="lab.hold"}"#) == 0.0).then_some(()));
 }
 
 #[test]
@@ -316,13 +185,31 @@ fn the_metrics_are_openmetrics() {
     drop(Wire::tcp(process.health_address()));
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("metrics.txt");
-    fs::write(&file, metrics(&process)).unwrap();
+    fs::write(&file, process.metrics()).unwrap();
     let output = Command::new("python3").arg(VALIDATOR).arg(&file).output().unwrap();
     let (said, failed) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{said}{failed}");
     assert!(said.contains(" metrics, "), "{said}");
     // What is not OpenMetrics is seen.
-    fs::write(&file, metrics(&process).replace("# EOF", "# The end")).unwrap();
+    fs::write(&file, process.metrics().replace("# EOF", "# The end")).unwrap();
     let output = Command::new("python3").arg(VALIDATOR).arg(&file).output().unwrap();
     assert!(!output.status.success());
+}
+
+#[test]
+fn a_call_that_failed_is_told_with_the_trace_of_its_caller() {
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let process = lab().ready();
+    for (capability, body) in [("lab.fail", ""), ("lab.fall", r#"{"how":"late"}"#), ("lab.fall", r#"{"how":"early"}"#)]
+    {
+        let mut wire = process.wire();
+        let head = format!("POST /capabilities/{capability}/v1 HTTP/1.1\r\nhost: x\r\n");
+        wire.send(format!(
+            "{head}traceparent: 00-{TRACE}-00f067aa0ba902b7-01\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        ));
+        let id = wire.answer().json()["call_id"].as_str().unwrap().to_owned();
+        let line = eventually("its line", || process.log().into_iter().find(|line| line["call_id"] == id.as_str()));
+        assert_eq!(line["trace_id"], TRACE, "{capability}");
+    }
 }

@@ -79,3 +79,23 @@ fn c1_what_fails_inside_stays_inside() {
         assert_still_answers(&mut wire);
     }
 }
+
+#[test]
+fn c1_panics_are_counted_each_once_and_five_within_a_minute_degrade_the_service() {
+    let process = lab().ready();
+    let mut wire = process.wire();
+    let mut fall = |how: &str| assert_eq!(wire.call("lab.fall", json!({"how": how}).to_string()).code(), "internal");
+    let observed = || process.check("runtime.panics")?["observed"].as_f64();
+    let counted = || process.sample(r#"hecate_panics_total{scope="handler"}"#);
+    assert_eq!(counted(), 0.0);
+    ["early", "late", "no_text", "locked"].into_iter().for_each(&mut fall);
+    eventually("four are counted", || (observed() == Some(4.0)).then_some(()));
+    assert_eq!((counted(), process.probe("/health").status), (4.0, 200));
+    fall("drop");
+    eventually("five are too many", || (process.probe("/health").status == 503).then_some(()));
+    assert_eq!(counted(), 5.0);
+    assert_eq!(process.sample(r#"hecate_panics_total{scope="task"}"#), 0.0);
+    let report = process.probe("/health").json();
+    assert_eq!((&report["status"], process.probe("/readyz").status), (&json!("degraded"), 200));
+    assert!(report["reason"].as_str().unwrap().starts_with("runtime.panics: 5 handler panics within 60s"), "{report}");
+}

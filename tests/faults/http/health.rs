@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use hecate_om_tests::{Gate, Process, Wire};
+use hecate_om_tests::{Gate, Process, Wire, eventually};
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::{assert_answers, lab};
+use crate::{assert_answers, errand, lab};
 
 fn feeling(how: &str) -> Process {
     lab().with("LAB_HEALTH", how).ready()
@@ -67,4 +67,21 @@ fn h5_a_storm_of_probes_reaches_the_service_no_more_often_than_its_interval() {
     let most = 1 + begun.elapsed().as_secs() / EVERY.as_secs();
     assert!(gate.came() as u64 <= most, "{} looks, {most} were due", gate.came());
     assert_answers(&process);
+}
+
+#[test]
+fn h3_a_check_that_the_service_depends_on_ends_its_readiness_after_three_failures() {
+    let process = errand().with("ERRAND_CHECK", "bridge:critical").ready();
+    let mut seen = Vec::new();
+    eventually("down", || {
+        let report = process.probe("/health").json();
+        let checks = report["checks"].as_array().unwrap();
+        let bridge = checks.iter().find(|check| check["name"] == "bridge").unwrap();
+        let (failures, status) = (bridge["failures"].as_u64().unwrap(), report["status"].as_str().unwrap().to_owned());
+        assert_eq!(status, if failures < 3 { "degraded" } else { "down" }, "{report}");
+        seen.push(failures);
+        (failures >= 3).then_some(())
+    });
+    assert!(seen[0] < 3, "the first of them may be a hiccup: {seen:?}");
+    assert_eq!((process.probe("/readyz").status, process.probe("/livez").status), (503, 200));
 }

@@ -44,7 +44,11 @@ impl Errand {
             begin(&context, task)?;
         }
         if let Some((name, impact)) = variable("ERRAND_CHECK").split_once(':') {
-            let impact = if impact == "info" { Impact::Info } else { Impact::Degrading };
+            let impact = match impact {
+                "info" => Impact::Info,
+                "critical" => Impact::Critical,
+                _ => Impact::Degrading,
+            };
             context.check(name, Duration::from_secs(1), impact, || async { Health::down("the bridge is closed") })?;
         }
         match variable("ERRAND_START").split_once(':') {

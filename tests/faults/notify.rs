@@ -1,4 +1,4 @@
-//! What a supervisor hears over its socket, byte for byte (N1).
+//! N1, D3: what a supervisor hears over its socket, byte for byte, and what a hang-up changes.
 
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
@@ -7,19 +7,17 @@ use std::time::Duration;
 use hecate_om_tests::{Gate, Launch, PATIENCE, Process, eventually};
 use rustix::process::Signal;
 
-fn lab() -> Launch {
-    Launch::of(env!("CARGO_BIN_EXE_hecate-lab"))
-}
+use crate::{assert_ends_well, lab, reload};
 
 /// A supervisor that listens.
-struct Ear {
+pub(crate) struct Ear {
     socket: UnixDatagram,
     heard: Vec<String>,
 }
 
 impl Ear {
     /// At a path in the folder of the service.
-    fn at_a_path(launch: Launch) -> (Self, Launch) {
+    pub(crate) fn at_a_path(launch: Launch) -> (Self, Launch) {
         let path = launch.folder().join("notify");
         let socket = UnixDatagram::bind(&path).unwrap();
         (Self::new(socket), launch.with("NOTIFY_SOCKET", path.to_str().unwrap()))
@@ -38,7 +36,7 @@ impl Ear {
     }
 
     /// The next datagram.
-    fn next(&mut self) -> String {
+    pub(crate) fn next(&mut self) -> String {
         let mut buffer = [0; 4096];
         let read = self.socket.recv(&mut buffer).expect("the supervisor is told something");
         let text = String::from_utf8(buffer[..read].to_vec()).unwrap();
@@ -48,31 +46,27 @@ impl Ear {
     }
 
     /// All that is heard until `last`.
-    fn until(&mut self, last: &str) -> Vec<String> {
+    pub(crate) fn until(&mut self, last: &str) -> Vec<String> {
         let begun = self.heard.len();
         while self.next() != last {}
         self.heard[begun..].to_vec()
     }
 
-    /// What was heard after the process ended.
-    fn rest(&mut self) -> Vec<String> {
+    /// All that was said by now.
+    pub(crate) fn rest(&mut self) -> Vec<String> {
         self.socket.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
         let mut rest = Vec::new();
         let mut buffer = [0; 4096];
         while let Ok(read) = self.socket.recv(&mut buffer) {
             rest.push(String::from_utf8(buffer[..read].to_vec()).unwrap());
         }
+        self.socket.set_read_timeout(Some(PATIENCE)).unwrap();
         rest
     }
 }
 
 fn without_status(heard: &[String]) -> Vec<&str> {
     heard.iter().map(String::as_str).filter(|text| !text.starts_with("STATUS=")).collect()
-}
-
-fn ends(process: &mut Process) {
-    process.signal(Signal::TERM);
-    assert_eq!(process.exit_code(), 0, "{}", process.stdout());
 }
 
 #[test]
@@ -120,7 +114,7 @@ fn n1_the_status_tells_how_the_service_is() {
         status.starts_with("STATUS=degraded · ") && status.ends_with(" 0 calls in flight (the cache is cold)\n"),
         "{status:?}"
     );
-    ends(&mut process);
+    assert_ends_well(&mut process);
 }
 
 #[test]
@@ -148,7 +142,7 @@ fn n1_a_watchdog_for_another_process_is_not_fed() {
     let (mut ear, launch) = Ear::at_a_path(lab().with("WATCHDOG_USEC", "10000").with("WATCHDOG_PID", "1"));
     let mut process = launch.start();
     ear.until("READY=1\n");
-    ends(&mut process);
+    assert_ends_well(&mut process);
     let mut heard = ear.rest();
     heard.retain(|text| text == "WATCHDOG=1\n");
     assert!(heard.is_empty(), "{heard:?}");
@@ -166,7 +160,7 @@ fn n1_a_reload_is_told_with_its_time_and_its_end() {
     let micros = heard[0].strip_prefix("RELOADING=1\nMONOTONIC_USEC=").expect("both in one datagram");
     assert!(micros.trim_end().parse::<u64>().is_ok_and(|micros| micros > 0), "{heard:?}");
     assert_eq!(heard.len(), 2);
-    ends(&mut process);
+    assert_ends_well(&mut process);
 }
 
 #[test]
@@ -175,7 +169,7 @@ fn n1_nobody_there_or_somebody_deaf_holds_nothing_up() {
         let mut process = lab().with("NOTIFY_SOCKET", address).ready();
         let warned = process.log().iter().any(|line| line["level"] == "WARN" && line.to_string().contains(address));
         assert!(warned, "{}", process.stdout());
-        ends(&mut process);
+        assert_ends_well(&mut process);
     }
     // A socket whose buffer is full.
     let (ear, launch) = Ear::at_a_path(lab().with("WATCHDOG_USEC", "1000"));
@@ -188,7 +182,7 @@ fn n1_nobody_there_or_somebody_deaf_holds_nothing_up() {
             .then_some(())
     });
     assert_eq!(process.wire().call("lab.say", r#"{"text":"a"}"#).status, 200);
-    ends(&mut process);
+    assert_ends_well(&mut process);
     drop(ear);
 }
 
@@ -215,4 +209,52 @@ fn d3_a_hang_up_while_the_service_starts_or_drains_changes_nothing() {
     gate.open();
     assert_eq!(held.answer().status, 200);
     assert_eq!(process.exit_code(), 0);
+}
+
+/// What is said of a reload that changes nothing.
+const KEPT: &str = "settings were not taken over: those from before stay";
+
+/// How often a caller did something wrong, by the log, which tells that at DEBUG.
+fn refused_calls(process: &Process) -> usize {
+    let answer = process.wire().call("lab.take", "[]");
+    assert_eq!(answer.status, 400);
+    // Whatever was to be told of that call is in the log once this is.
+    let id = process.wire().call("lab.fail", "").json()["call_id"].as_str().unwrap().to_owned();
+    eventually("the line of the second call", || {
+        process.log().iter().any(|line| line["call_id"] == id.as_str()).then_some(())
+    });
+    process.log().iter().filter(|line| line["message"] == "call refused").count()
+}
+
+#[test]
+fn d3_a_hang_up_changes_what_is_logged_and_a_broken_file_changes_nothing() {
+    let (mut ear, launch) = Ear::at_a_path(lab());
+    let file = launch.folder().join("lab.toml");
+    std::fs::write(&file, "log = \"info\"\n").unwrap();
+    let mut process = launch.argument("--config").argument(file.to_str().unwrap()).ready();
+    ear.until("READY=1\n");
+    assert_eq!(refused_calls(&process), 0);
+    let mut reloaded = |process: &mut Process, text: &str| {
+        ear.rest();
+        std::fs::write(&file, text).unwrap();
+        reload(process);
+        let heard = ear.until("READY=1\n");
+        assert!(without_status(&heard)[0].starts_with("RELOADING=1\nMONOTONIC_USEC="), "{heard:?}");
+    };
+    reloaded(&mut process, "log = \"debug\"\n");
+    assert_eq!(refused_calls(&process), 1, "{}", process.stdout());
+    for (count, broken) in ["log = ", "log = \"loud\"", "log = true", "lgo = \"info\""].into_iter().enumerate() {
+        let refused = refused_calls(&process);
+        reloaded(&mut process, broken);
+        let log = process.log();
+        let kept: Vec<_> = log.iter().filter(|line| line["message"] == KEPT).collect();
+        assert_eq!(kept.len(), count + 1, "{broken}: {kept:?}");
+        let line = kept[count];
+        assert!(line["level"] == "ERROR" && line["problem"].as_str().unwrap().contains("lab.toml:1:"), "{line}");
+        assert_eq!(refused_calls(&process), refused + 1, "{broken}: still at DEBUG");
+    }
+    let refused = refused_calls(&process);
+    reloaded(&mut process, "log = \"info\"\n");
+    assert_eq!(refused_calls(&process), refused, "not at DEBUG any more");
+    assert_ends_well(&mut process);
 }
