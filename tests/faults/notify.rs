@@ -2,12 +2,12 @@
 
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hecate_om_tests::{Gate, Launch, PATIENCE, Process, eventually};
 use rustix::process::Signal;
 
-use crate::{assert_ends_well, lab, reload};
+use crate::{assert_ends_well, assert_nothing_is_left, lab, reload};
 
 /// A supervisor that listens.
 pub(crate) struct Ear {
@@ -209,6 +209,31 @@ fn d3_a_hang_up_while_the_service_starts_or_drains_changes_nothing() {
     gate.open();
     assert_eq!(held.answer().status, 200);
     assert_eq!(process.exit_code(), 0);
+}
+
+#[test]
+fn d2_a_signal_in_each_phase_that_a_supervisor_hears_of_ends_it_in_order() {
+    let phases =
+        ["claiming the folder", "opening health", "opening the socket", "`start` of the service", "looking at health"];
+    for phase in phases {
+        let (mut ear, launch) = Ear::at_a_path(lab());
+        let mut process = launch.start();
+        ear.until(&format!("STATUS=starting: {phase}\n"));
+        process.signal(Signal::TERM);
+        let begun = Instant::now();
+        assert_eq!(process.exit_code(), 0, "{phase}: {}", process.stderr());
+        assert!(begun.elapsed() < Duration::from_secs(2), "{phase}: {:?}", begun.elapsed());
+        assert_nothing_is_left(&process);
+        let journal = process.launch.journal();
+        assert_eq!(journal.matches("started\n").count(), journal.matches("stop\n").count(), "{phase}: {journal}");
+        // It may have come further before the signal did: then all of it is told, in order.
+        let rest = ear.rest();
+        let told = without_status(&rest);
+        let is_stopped = journal.contains("stop\n");
+        assert!(matches!(told[..], [] | ["STOPPING=1\n"] | ["READY=1\n", "STOPPING=1\n"]), "{phase}: {told:?}");
+        assert_eq!(is_stopped, told.contains(&"STOPPING=1\n"), "{phase}: {told:?} {journal}");
+        drop(process.launch.clone().ready());
+    }
 }
 
 /// What is said of a reload that changes nothing.
