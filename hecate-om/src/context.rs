@@ -1,5 +1,4 @@
-//! What a service is given when it starts: its secrets, its tasks, its checks, its data folder. Settings and calls
-//! will join them here.
+//! What a service is given when it starts: its settings, its secrets, its tasks, its checks, its data folder.
 
 mod data_dir;
 
@@ -28,7 +27,7 @@ pub(crate) struct Surroundings {
     pub(crate) secrets: Secrets,
     pub(crate) tasks: Arc<Tasks>,
     checks: Arc<Checks>,
-    data_dir: DataDir,
+    pub(crate) data_dir: DataDir,
 }
 
 impl Surroundings {
@@ -138,8 +137,9 @@ impl<S> Context<S> {
     /// Health shows it as `task.<name>`: degraded from a failure on until it has run for longer than it
     /// may have been waited for.
     ///
-    /// A task that can end at any await needs nothing more; one that has something to finish waits for
-    /// [`draining`](Self::draining). Those that do not end are aborted, and named in the log.
+    /// A task that runs for ever waits for [`draining`](Self::draining), and ends then. One that does not
+    /// within a tenth of `HECATE_STOP_TIMEOUT` is aborted and named in the log, and the drain counts as cut
+    /// short: exit code 75.
     ///
     /// Limits: a name has `a-z`, `0-9`, `.`, `_` and `-`, a letter or digit first, 59 bytes, and belongs
     /// to one task in the life of the service, which has 32 at most.

@@ -324,11 +324,11 @@ impl Admitted {
     #[cold]
     fn tell_answered(&self, took: Duration) {
         let (info, id, caller) = (self.info(), self.id, &self.origin.caller);
-        let duration_ms = took.as_secs_f64() * 1e3;
+        let (trace_id, duration_ms) = (self.current().trace_id(), took.as_secs_f64() * 1e3);
         if took > SLOW {
-            tracing::info!(capability = info.name, capability_version = info.version, call_id = %id, duration_ms, ?caller, "slow call");
+            tracing::info!(capability = info.name, capability_version = info.version, call_id = %id, %trace_id, duration_ms, ?caller, "slow call");
         } else {
-            tracing::debug!(capability = info.name, capability_version = info.version, call_id = %id, duration_ms, ?caller, "call answered");
+            tracing::debug!(capability = info.name, capability_version = info.version, call_id = %id, %trace_id, duration_ms, ?caller, "call answered");
         }
     }
 

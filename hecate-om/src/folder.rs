@@ -18,7 +18,7 @@ use crate::exit;
 /// Why a folder or a socket cannot be had.
 #[derive(Debug, Error)]
 pub(crate) enum FolderError {
-    #[error("another process{holder} runs this service: it holds {}; help: stop it, or set {variable} for this one", .lock.display())]
+    #[error("another process{holder} uses this folder: it holds {}; help: stop it, or set {variable} for this one", .lock.display())]
     Taken { lock: PathBuf, holder: String, variable: &'static str },
     #[error("{} {what}; help: {help}", .path.display())]
     Unsafe { path: PathBuf, what: String, help: String },
@@ -197,7 +197,7 @@ impl OwnedSocket {
 #[derive(Debug)]
 pub(crate) struct DataFolder {
     pub(crate) path: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 impl DataFolder {
@@ -210,7 +210,14 @@ impl DataFolder {
         let found = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         make_folder(&found, NOT_WRITABLE, DATA_DIR)?;
         let lock = take_lock(&found.join(".lock"), DATA_DIR)?;
-        Ok(Self { path: path.to_owned(), _lock: lock })
+        Ok(Self { path: path.to_owned(), lock })
+    }
+
+    /// Lets another process have it.
+    pub(crate) fn release(&self) {
+        if let Err(error) = self.lock.unlock() {
+            tracing::warn!(path = %self.path.display(), %error, "the data folder is locked until the process ends");
+        }
     }
 }
 

@@ -76,7 +76,7 @@ fn a_data_folder_is_made_for_its_service_alone_and_belongs_to_one_process() {
     assert_eq!(
         line,
         format!(
-            "another process ({holder}) runs this service: it holds {}; help: stop it, or set HECATE_DATA_DIR for this one",
+            "another process ({holder}) uses this folder: it holds {}; help: stop it, or set HECATE_DATA_DIR for this one",
             lock.display()
         )
     );

@@ -46,13 +46,14 @@ impl Environment {
             if known.contains(&name.as_str()) || is_service_link(name, value) {
                 continue;
             }
-            let near = known.iter().find(|known| {
+            let near = known.iter().filter_map(|known| {
                 // Of two short names one is always near the other.
                 let most = nearness.map_or(2, |prefix| 2.min((known.len() - prefix) / 3));
-                strsim::damerau_levenshtein(known, name) <= most
+                let distance = strsim::damerau_levenshtein(known, name);
+                (distance <= most).then_some((distance, known))
             });
-            match near {
-                Some(known) => report.problem(shown(name), "is no setting", format!("did you mean {known}?")),
+            match near.min() {
+                Some((_, known)) => report.problem(shown(name), "is no setting", format!("did you mean {known}?")),
                 None => report.ignored(shown(name), "is no setting of this service", "unset it"),
             }
         }

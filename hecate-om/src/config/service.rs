@@ -190,7 +190,8 @@ pub(super) fn tell_unknown<'a>(
     let plain = entry.key.to_lowercase().replace('-', "_");
     let plain = plain.strip_prefix("hecate_").unwrap_or(&plain).to_owned();
     let near = known.clone().find(|known| known.replace('-', "_") == plain).or_else(|| {
-        known.into_iter().find(|known| strsim::damerau_levenshtein(known, &entry.key) <= 2.min(known.len() / 2))
+        let scored = known.map(|known| (strsim::damerau_levenshtein(known, &entry.key), known));
+        scored.filter(|(distance, known)| *distance <= 2.min(known.len() / 2)).min().map(|(_, known)| known)
     });
     match near {
         Some(near) => report.problem(place, "is no setting", format!("did you mean `{near}`?")),

@@ -35,6 +35,13 @@ impl DataDir {
         Self { path, taken: OnceLock::new(), taking: Mutex::new(()) }
     }
 
+    /// Lets another process have the folder: the service has stopped.
+    pub(crate) fn release(&self) {
+        if let Some(folder) = self.taken.get() {
+            folder.release();
+        }
+    }
+
     pub(crate) fn get(&self) -> Result<&Path, DataDirError> {
         let _only_one = self.taking.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(folder) = self.taken.get() {

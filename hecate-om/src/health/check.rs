@@ -33,12 +33,27 @@ pub enum CheckError {
     /// Another one has this name.
     #[error("there is a check `{0}` already; help: give each check a name of its own")]
     Duplicate(String),
+    /// The runtime has, or will have, a check of that name.
+    #[error("the check name `{0}` is the runtime's; help: take another, such as `{own}`", own = own_name(.0))]
+    Reserved(String),
     /// It would be asked too often or too seldom.
-    #[error("a check cannot be asked every {0:?}; help: give it a time from 1s to 1h")]
-    Interval(Duration),
+    #[error("the check `{0}` cannot be asked every {1:?}; help: give it a time from 1s to 1h")]
+    Interval(String, Duration),
     /// There are as many as there can be.
     #[error("there are {MAX_CHECKS} checks already; help: let one check look at several things")]
     TooMany,
+}
+
+/// The first parts of the names that the runtime keeps for its own checks.
+const RESERVED: [&str; 8] = ["service", "runtime", "secrets", "task", "mesh", "identity", "advertisement", "station"];
+
+/// Whether a name is one that the runtime keeps for itself: one of these, alone or before a dot.
+pub(super) fn is_reserved(name: &str) -> bool {
+    RESERVED.contains(&name.split('.').next().unwrap_or(name))
+}
+
+fn own_name(reserved: &str) -> String {
+    format!("own-{}", reserved.replace('.', "-"))
 }
 
 /// How well something is, from best to worst.

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::board::{Board, CheckId, Finding, SERVICE};
-use super::check::{CheckError, LIMIT, NewCheck};
+use super::check::{CheckError, LIMIT, NewCheck, is_reserved};
 use super::{Health, Impact};
 use crate::random;
 use crate::service::{Started, Task};
@@ -68,10 +68,13 @@ impl Checks {
         impact: Impact,
         ask: Ask,
     ) -> Result<(), CheckError> {
-        if !INTERVALS.contains(&every) {
-            return Err(CheckError::Interval(every));
-        }
         let name = name.into();
+        if !INTERVALS.contains(&every) {
+            return Err(CheckError::Interval(name.into_owned(), every));
+        }
+        if is_reserved(&name) {
+            return Err(CheckError::Reserved(name.into_owned()));
+        }
         let id = self.board.add_periodic(name.clone(), impact, every)?;
         self.wait(Probe::new(id, name.into_owned(), every, ask));
         Ok(())

@@ -21,6 +21,8 @@ use crate::telemetry::millis;
 /// What is kept of the whole budget for each of the later steps, in thirtieths. What a step does not
 /// use is for those that follow.
 const TASKS: u32 = 2;
+/// What tasks get at most: one that does not hear that it should end must not hold up `stop` for long.
+const TASKS_MOST: u32 = 3;
 const STOP: u32 = 5;
 const FLUSH: u32 = 2;
 
@@ -124,7 +126,7 @@ struct Quiet {
 
 impl Quiet {
     async fn tasks_end(mut self) -> Idle {
-        let until = self.progress.until(STOP + FLUSH);
+        let until = self.progress.until(STOP + FLUSH).min(Instant::now() + self.progress.budget * TASKS_MOST / 30);
         let limit = until.saturating_duration_since(Instant::now());
         let abandoned = self.running.surroundings.tasks.end(limit).await;
         if abandoned.is_empty() {
@@ -193,6 +195,8 @@ impl Flushed {
         let Self { running, progress } = self;
         remove(&running.folder.paths.health_address());
         drop(running.serving);
+        // A service in a test may outlive its end, with its context.
+        running.surroundings.data_dir.release();
         tracing::info!(clean = progress.is_clean, took_ms = millis(progress.begun.elapsed()), "stopped");
         if progress.is_clean { exit::STOPPED } else { exit::TRY_AGAIN }
     }

@@ -166,13 +166,13 @@ async fn what_cannot_be_a_check_is_refused_with_the_reason() {
     let try_to = |name: &'static str, every| checks.register(name, every, Impact::Info, answering(Health::Ok));
     for every in [Duration::ZERO, Duration::from_millis(999), Duration::from_secs(3601)] {
         let error = try_to("disk", every).unwrap_err();
-        assert_eq!(error, CheckError::Interval(every));
+        assert_eq!(error, CheckError::Interval("disk".to_owned(), every));
         assert!(error.to_string().contains("help: give it a time from 1s to 1h"), "{error}");
     }
     try_to("disk", Duration::from_secs(1)).unwrap();
     try_to("network", Duration::from_secs(3600)).unwrap();
     assert_eq!(try_to("disk", Duration::from_secs(1)), Err(CheckError::Duplicate("disk".to_owned())));
-    assert_eq!(try_to(SERVICE, Duration::from_secs(1)), Err(CheckError::Duplicate(SERVICE.to_owned())));
+    assert_eq!(try_to(SERVICE, Duration::from_secs(1)), Err(CheckError::Reserved(SERVICE.to_owned())));
     assert_eq!(try_to("no name", Duration::from_secs(1)), Err(CheckError::Name("no name".to_owned())));
     workers.shutdown_background();
 }

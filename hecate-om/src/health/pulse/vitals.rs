@@ -34,6 +34,10 @@ impl Vitals {
     pub(super) fn new(board: Arc<Board>, count: Box<dyn Fn() -> u64 + Send + Sync>) -> Self {
         let lag = board.add("runtime.lag", Impact::Degrading);
         let panics = board.add("runtime.panics", Impact::Degrading);
+        // Workers that were made a moment ago lag behind nothing.
+        let well = Finding { health: Health::Ok, code: None, at: Instant::now(), took: Duration::ZERO };
+        board.note(lag, well.clone());
+        board.note(panics, well);
         Self { board, lag, panics, count, memory: Mutex::new(Memory::default()) }
     }
 
