@@ -12,7 +12,7 @@ mod steady;
 mod watchdog;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Builder;
@@ -22,7 +22,7 @@ use crate::config::Config;
 use crate::health::endpoint::Place;
 use crate::health::pulse::Pulse;
 use crate::notify::Supervisor;
-use crate::service::Blueprint;
+use crate::service::{Blueprint, Started};
 use crate::telemetry::Audience;
 
 pub(crate) use banner::{announce, program};
@@ -32,6 +32,9 @@ pub(crate) use signals::{Signal, Stop, signals};
 /// How many threads a service needs besides its workers: those that do what may block, on the control
 /// runtime and on that of the workers, and the watchdog's.
 const SPARE_THREADS: usize = 3;
+
+/// How long the value of a service may take to be dropped.
+const LET_GO: Duration = Duration::from_secs(1);
 
 /// What is known of a service that is up.
 pub(crate) struct Ready {
@@ -68,11 +71,13 @@ pub(crate) fn run(
     let mut workers = Builder::new_multi_thread();
     let pulse = Pulse::of(workers.worker_threads(threads).enable_all().thread_name("hecate-worker"));
     let workers = workers.build().map_err(BootError::Runtime)?;
+    // Its last owner is below: what an author drops must not hold up or break a drain.
+    let service = OnceLock::new();
     let code = control.block_on(async {
         // Before all else: a signal during boot must end it.
         let mut signals = signals().map_err(BootError::Runtime)?;
         tokio::spawn(Arc::clone(&pulse).watch(workers.handle().clone()));
-        match boot::boot(&launch, &pulse, workers.handle(), &mut signals, begun).await? {
+        match boot::boot(&launch, &pulse, workers.handle(), &mut signals, &service, begun).await? {
             boot::Outcome::Up(up) => Ok(steady::steady(up.open(&launch.supervisor, ready), &launch, signals).await),
             boot::Outcome::Stopped(code) => Ok(code),
         }
@@ -80,6 +85,7 @@ pub(crate) fn run(
     // A handler or a disk that blocks its thread must not keep the process.
     workers.shutdown_background();
     control.shutdown_background();
+    let_go(service.into_inner());
     code
 }
 
@@ -95,6 +101,19 @@ fn check_threads(count: usize) -> std::io::Result<()> {
         drop(release);
         made
     })
+}
+
+/// Drops a service on a thread of its own, where it may block, panic, or hold a runtime.
+fn let_go(service: Option<Arc<Started>>) {
+    let (ends, ended) = std::sync::mpsc::channel::<()>();
+    let drop_it = move || {
+        // Gone last, also when the service panics.
+        let _ends = ends;
+        drop(service);
+    };
+    if std::thread::Builder::new().name("hecate-end".to_owned()).spawn(drop_it).is_ok() {
+        let _ = ended.recv_timeout(LET_GO);
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! in the log, a status for the supervisor and exit codes, and ends when the service is stopped.
 
 use std::error::Error;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use thiserror::Error;
@@ -111,9 +111,10 @@ pub(super) async fn boot(
     pulse: &Arc<Pulse>,
     workers: &Handle,
     signals: &mut mpsc::Receiver<Signal>,
+    service: &OnceLock<Arc<Started>>,
     begun: Instant,
 ) -> Result<Outcome, BootError> {
-    let mut steps = Steps { launch, pulse, signals, begun };
+    let mut steps = Steps { launch, pulse, signals, service, begun };
     let listening = async {
         let claimed = Claimed::take(&mut steps, workers).await?;
         claimed.serve_health(&mut steps).await?.listen(&mut steps).await
@@ -137,6 +138,8 @@ struct Steps<'a> {
     launch: &'a Launch,
     pulse: &'a Arc<Pulse>,
     signals: &'a mut mpsc::Receiver<Signal>,
+    /// Keeps what started until all is over.
+    service: &'a OnceLock<Arc<Started>>,
     begun: Instant,
 }
 
@@ -308,7 +311,7 @@ impl Listening {
         let (mut started, stopped) = steps.until_started(starting, &surroundings.tasks, &workers, limit).await?;
         steps.told("start", begun);
         let handlers = std::mem::take(&mut started.handlers);
-        let service = Arc::new(started);
+        let service = Arc::clone(steps.service.get_or_init(|| Arc::new(started)));
         checks.register_service(Arc::clone(&service));
         let running = Running {
             workers,

@@ -19,10 +19,7 @@ fn started(health: fn() -> Task<Health>, stop: fn() -> Task<()>) -> Started {
 }
 
 /// Runs a service in a folder of its own, on a thread that gives its exit code.
-fn run_with(
-    start: fn(Arc<Surroundings>) -> Task<Result<Started, StartError>>,
-    variables: &[(&str, &str)],
-) -> (mpsc::Sender<Signal>, JoinHandle<u8>) {
+fn run_with(start: Start, variables: &[(&str, &str)]) -> (mpsc::Sender<Signal>, JoinHandle<u8>) {
     let (sender, receiver) = mpsc::channel(4);
     let variables: Vec<_> = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let run = move || {
@@ -94,4 +91,55 @@ fn a_start_that_ends_too_late_is_owed_its_stop() {
         &[("HECATE_START_TIMEOUT", "1s")],
     );
     assert_eq!((ended.join().unwrap(), STOPS.load(Ordering::SeqCst)), (75, 1));
+}
+
+static HEALTHY: AtomicUsize = AtomicUsize::new(0);
+
+type Start = fn(Arc<Surroundings>) -> Task<Result<Started, StartError>>;
+
+/// The author's value, as it goes away.
+struct Ends(fn());
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+fn ends_badly(how: fn()) -> Task<Result<Started, StartError>> {
+    let ends = Arc::new(Ends(how));
+    let held = Arc::clone(&ends);
+    let health = Box::new(move || -> Task<Health> {
+        let held = Arc::clone(&held);
+        Box::pin(async move {
+            let _held = held;
+            HEALTHY.fetch_add(1, Ordering::SeqCst);
+            Health::Ok
+        })
+    });
+    let stop = Box::new(move || -> Task<()> {
+        let held = Arc::clone(&ends);
+        Box::pin(async move { drop(held) })
+    });
+    Box::pin(async { Ok(Started { handlers: Vec::new(), health, stop }) })
+}
+
+#[test]
+fn a_service_that_ends_badly_does_not_change_how_its_process_ends() {
+    let holds_a_runtime = |_| -> Task<_> { ends_badly(|| drop(Builder::new_current_thread().build().unwrap())) };
+    let panics = |_| -> Task<_> { ends_badly(|| panic!("dropped")) };
+    let blocks = |_| -> Task<_> { ends_badly(|| std::thread::sleep(Duration::from_secs(3600))) };
+    for (start, is_patient) in [(holds_a_runtime as Start, true), (panics, true), (blocks, true), (blocks, false)] {
+        HEALTHY.store(0, Ordering::SeqCst);
+        let (signals, ended) = run_with(start, &[]);
+        until("its health is asked", || HEALTHY.load(Ordering::SeqCst) == 1);
+        signals.blocking_send(Signal::Stop(Stop::Terminate)).unwrap();
+        if !is_patient {
+            let _ = signals.blocking_send(Signal::Stop(Stop::Terminate));
+        }
+        let begun = Instant::now();
+        let code = ended.join().map_err(|_| "it panicked");
+        assert!(code == Ok(0) || !is_patient && code == Ok(143), "{code:?}");
+        assert!(begun.elapsed() < Duration::from_secs(20));
+    }
 }
