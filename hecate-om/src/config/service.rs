@@ -14,7 +14,7 @@ use super::report::Report;
 use super::setting::SERVICE_TABLE;
 use super::shape::{Field, Shape};
 use super::typed::{self, Current, Mistake, What};
-use super::value::{Entry, Node, Origin, Value, shown};
+use super::value::{Entry, Node, Origin, Value, shown, without_password};
 use crate::mask::may_be_secret;
 use crate::nearest::nearest;
 
@@ -144,7 +144,11 @@ impl SettingsType {
                 // What is missing is told, or was left out for its own problem.
                 None if !is_whole => return None,
                 None => {
-                    report.problem(format!("[{SERVICE_TABLE}]"), "does not fit", shown(&mistake.to_string()));
+                    report.problem(
+                        format!("[{SERVICE_TABLE}]"),
+                        "does not fit",
+                        shown(&without_password(&mistake.to_string())),
+                    );
                     return None;
                 }
             }
@@ -214,7 +218,7 @@ fn is_written_well(entry: &Entry, shape: &Shape, report: &mut Report) -> bool {
         }
         Value::Text(text) if is_unexpanded(text, field.is_secret) => {
             let help = format!("whatever starts the service did not replace it; it takes {}", field.takes);
-            report.problem(place, format!("holds the unexpanded `{}`", shown(text)), help);
+            report.problem(place, format!("holds the unexpanded `{}`", shown(&without_password(text))), help);
             false
         }
         _ => true,
@@ -271,7 +275,7 @@ fn tell_mistake(entry: &Entry, mistake: &Mistake, shape: &Shape, report: &mut Re
         }
         What::Unfit(_) => report.problem(place, found, format!("it takes {}", field.takes)),
         What::Told(_) if is_masked => report.problem(place, found, format!("it takes {}", field.takes)),
-        What::Told(message) => report.problem(place, found, shown(message)),
+        What::Told(message) => report.problem(place, found, shown(&without_password(message))),
         What::OnlyInToml => {
             let help = format!("give it in a TOML file, as `{}` in the table `[{SERVICE_TABLE}]`", field.key);
             report.problem(place, "is set, and no variable can hold a table", help);

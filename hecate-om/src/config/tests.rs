@@ -395,3 +395,30 @@ fn settings_that_were_given_are_not_read() {
     let loaded = Config::load(&blueprint::<Library>(), sources).unwrap();
     assert_eq!(loaded.config.settings.get::<Library>().unwrap().town, "Gent");
 }
+
+#[test]
+fn a_password_in_an_address_is_in_no_report() {
+    #[derive(Deserialize, JsonSchema)]
+    #[serde(try_from = "String")]
+    struct Address(#[allow(dead_code)] String);
+
+    impl TryFrom<String> for Address {
+        type Error = String;
+
+        fn try_from(text: String) -> Result<Self, String> {
+            Err(format!("`{text}` is no address"))
+        }
+    }
+
+    #[derive(Deserialize, JsonSchema)]
+    struct Lent {
+        #[allow(dead_code)]
+        database: Address,
+    }
+
+    for address in ["postgres://ada:hunter2@db", "postgres://ada:hunter2@${HOST}/db"] {
+        let sources = Sources::only([("HECATE_RUNTIME_DIR", "/run/x"), ("LIBRARY_DATABASE", address)]);
+        let error = Config::load(&blueprint::<Lent>(), sources).unwrap_err().to_string();
+        assert!(error.contains("postgres://ada:***@") && !error.contains("hunter2"), "{error}");
+    }
+}
