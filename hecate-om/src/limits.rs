@@ -7,7 +7,7 @@ use crate::config::{LONGEST, setting};
 use crate::dispatch::{MAX_CONCURRENCY, MAX_REPLY, MAX_REQUEST};
 use crate::health::check::{LIMIT, MAX_CHECKS};
 use crate::health::{MAX_BODY, endpoint};
-use crate::listener::{HEAD_TIMEOUT, MAX_HEAD};
+use crate::listener::{HEAD_TIMEOUT, MAX_HEAD, READ_TIMEOUT};
 use crate::local::{self, DISCARD_TIME, MAX_DISCARDED};
 use crate::secret::{MAX_BYTES, MAX_SECRETS};
 use crate::tasks::MAX_TASKS;
@@ -44,6 +44,7 @@ fn rows() -> Vec<(&'static str, String)> {
         ("time of one call, its body included", "the capability's `timeout`".to_owned()),
         ("`tracestate` of a call", format!("{}, {MAX_STATE_MEMBERS} members", bytes(MAX_STATE))),
         ("head of a request", format!("{}, {}", bytes(MAX_HEAD), seconds(HEAD_TIMEOUT))),
+        ("pause of a caller that reads its reply", seconds(READ_TIMEOUT)),
         ("connections of the local API", files(local::LIMITS.connections, "half")),
         ("connections of the health listener", files(endpoint::LIMITS.connections, "a quarter")),
         ("body of `/health`", bytes(MAX_BODY)),

@@ -29,6 +29,8 @@ use self::connection::{Connection, Order};
 
 /// How long a client may take to send the head of a request, as a rule.
 pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a client may leave its reply unread, in the middle of it: `curl | less` is one that does.
+pub(crate) const READ_TIMEOUT: Duration = Duration::from_secs(60);
 /// How often it is looked who has been late for longer than that.
 const SWEEP: Duration = Duration::from_millis(500);
 /// How long to wait when the system has no descriptor left.
@@ -43,6 +45,8 @@ pub(crate) struct Limits {
     pub(crate) read_buffer: usize,
     /// How long a client may take to send the head of a request.
     pub(crate) head_timeout: Duration,
+    /// How long a client may leave unread what is written to it.
+    pub(crate) read_timeout: Duration,
 }
 
 impl Limits {
@@ -226,7 +230,8 @@ impl Connections {
         });
     }
 
-    /// Cuts those who were owed nothing and got nothing for longer than a head may take.
+    /// Cuts those who were owed nothing and got nothing for longer than a head may take, and those who
+    /// leave a reply unread for longer than they may.
     ///
     /// Who sends a byte now and then is no better than who sends none; who reads a long reply slowly
     /// gets all of it.
@@ -238,7 +243,9 @@ impl Connections {
                 (entry.writes, entry.since) = (writes, now);
                 return true;
             }
-            let late = now.duration_since(entry.since) >= self.limits.head_timeout;
+            let Limits { head_timeout, read_timeout, .. } = self.limits;
+            let most = if entry.connection.is_blocked() { read_timeout } else { head_timeout };
+            let late = now.duration_since(entry.since) >= most;
             if late {
                 entry.connection.tell(Order::Cut);
             }
@@ -321,7 +328,8 @@ mod tests {
 
     const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
     /// Nobody is cut here for being slow.
-    const LIMITS: Limits = Limits { connections: 4, read_buffer: 16 * 1024, head_timeout: Duration::from_secs(3600) };
+    const LIMITS: Limits = Limits { connections: 4, read_buffer: 16 * 1024, head_timeout: HOUR, read_timeout: HOUR };
+    const HOUR: Duration = Duration::from_secs(3600);
     const BOUND: Duration = Duration::from_secs(60);
 
     /// Opens a connection to something that answers with `bytes` bytes once it is given a permit.
@@ -361,6 +369,21 @@ mod tests {
         let read = client.try_read(&mut bytes).unwrap_or(0);
         bytes.truncate(read);
         bytes
+    }
+
+    #[tokio::test]
+    async fn who_pauses_in_the_middle_of_a_reply_has_longer_than_who_sends_no_head() {
+        for (read_timeout, left) in [(HOUR, 1), (Duration::ZERO, 0)] {
+            let limits = Limits { head_timeout: Duration::ZERO, read_timeout, ..LIMITS };
+            let (connections, permits) = (Connections::new(limits), Arc::new(Semaphore::new(1)));
+            let client = open(&connections, &permits, 4 << 20);
+            client.try_write(REQUEST).unwrap();
+            until("its reply is stuck", || count(&connections, Connection::is_blocked) == 1).await;
+            // The first look only sees that something was written since the last.
+            connections.cut_the_late();
+            connections.cut_the_late();
+            assert_eq!(connections.table().len(), left);
+        }
     }
 
     #[tokio::test]

@@ -30,12 +30,13 @@ use crate::capability::trace::CallerTrace;
 use crate::capability::{CallId, Caller, CapabilityError, CapabilityInfo, ErrorCode, Input, Output, Via};
 use crate::contract::Contract;
 use crate::dispatch::{self, Admitted, Dispatch, MAX_REQUEST, Origin};
-use crate::listener::{Connections, HEAD_TIMEOUT, Limits, quietly};
+use crate::listener::{Connections, HEAD_TIMEOUT, Limits, READ_TIMEOUT, quietly};
 use crate::service::{Blueprint, ServiceInfo};
 use crate::telemetry::panics;
 
 /// More connections than a box has callers, and at most half of the files of this process.
-pub(crate) const LIMITS: Limits = Limits { connections: 16_384, read_buffer: 64 * 1024, head_timeout: HEAD_TIMEOUT };
+pub(crate) const LIMITS: Limits =
+    Limits { connections: 16_384, read_buffer: 64 * 1024, head_timeout: HEAD_TIMEOUT, read_timeout: READ_TIMEOUT };
 
 /// How much memory is taken for a body that has not come.
 const MAX_AHEAD: usize = 256 * 1024;

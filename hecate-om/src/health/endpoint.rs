@@ -22,7 +22,8 @@ use crate::exit;
 use crate::folder::{FolderError, OwnedSocket};
 use crate::listener::{Connections, HEAD_TIMEOUT, Limits, MAX_HEAD};
 
-pub(crate) const LIMITS: Limits = Limits { connections: 256, read_buffer: MAX_HEAD, head_timeout: HEAD_TIMEOUT };
+pub(crate) const LIMITS: Limits =
+    Limits { connections: 256, read_buffer: MAX_HEAD, head_timeout: HEAD_TIMEOUT, read_timeout: HEAD_TIMEOUT };
 
 /// Why health cannot be served where it was asked for.
 #[derive(Debug, Error)]

@@ -84,6 +84,11 @@ impl Connection {
         self.order() == Order::Retire
     }
 
+    /// Whether the other end does not read what is written to it.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.blocked.load(Ordering::Relaxed)
+    }
+
     /// How often something was written: who gets something is not waited for in vain.
     pub(super) fn writes(&self) -> u32 {
         self.writes.load(Ordering::Relaxed)

@@ -36,6 +36,7 @@ impl Vitals {
         let panics = board.add("runtime.panics", Impact::Degrading);
         // Workers that were made a moment ago lag behind nothing.
         let well = Finding { health: Health::Ok, code: None, at: Instant::now(), took: Duration::ZERO };
+        board.observe(lag, 0.0, "seconds");
         board.note(lag, well.clone());
         board.note(panics, well);
         Self { board, lag, panics, count, memory: Mutex::new(Memory::default()) }
