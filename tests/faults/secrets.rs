@@ -203,6 +203,15 @@ fn s4_a_secret_is_known_to_the_service_and_to_nobody_else() {
     }
 }
 
+/// Tells threads to end, also when their test fails.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn f5_a_secret_that_is_replaced_under_load_is_used_and_garbage_is_not() {
     let (launch, file) = with_secret(b"one", 0o600);
@@ -210,6 +219,7 @@ fn f5_a_secret_that_is_replaced_under_load_is_used_and_garbage_is_not() {
     let (over, calls) = (AtomicBool::new(false), AtomicUsize::new(0));
     let socket = process.socket();
     std::thread::scope(|scope| {
+        let _over = Over(&over);
         for _ in 0..4 {
             scope.spawn(|| {
                 let mut wire = Wire::unix(&socket);
@@ -251,7 +261,6 @@ fn f5_a_secret_that_is_replaced_under_load_is_used_and_garbage_is_not() {
         assert_eq!(process.check("secrets").unwrap()["status"], "ok");
         assert!(knows(&mut process.wire(), "three"));
         begun(calls.load(Ordering::Relaxed) + 100);
-        over.store(true, Ordering::Relaxed);
     });
     assert_tells_nobody(&mut process, CANARY);
 }

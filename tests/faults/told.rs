@@ -82,12 +82,14 @@ fn s3_a_caller_cannot_forge_a_line() {
     let raw = "a\n{\"level\":\"ERROR\",\"message\":\"forged\"}\n\u{1b}[2J\u{202e}";
     wire.call("lab.take", json!({"items": [{"price": raw}]}).to_string());
     wire.call("lab.fall", json!({"how": raw}).to_string());
+    wire.call("lab.fail_for", json!({"text": raw}).to_string());
     process.signal(Signal::TERM);
     assert_eq!(process.exit_code(), 0);
     let text = process.stdout();
     assert!(!text.chars().any(|c| c != '\n' && c.is_control() || c == '\u{202e}'), "{text:?}");
     assert_eq!(process.log().len(), text.lines().count());
     assert!(!process.log().iter().any(|line| line["message"] == "forged"));
+    assert!(process.log().iter().any(|line| line["error"] == raw), "it is told, as it was: {text}");
 }
 
 #[test]
