@@ -9,6 +9,7 @@ use std::io;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -35,6 +36,7 @@ pub(crate) struct NoSupervisor {
 pub(crate) struct Supervisor {
     socket: Option<UnixDatagram>,
     status: Mutex<String>,
+    is_stopping: AtomicBool,
     watchdog: Option<Duration>,
 }
 
@@ -50,7 +52,7 @@ impl Supervisor {
         match connect(&address) {
             Ok(socket) => {
                 let watchdog = watchdog(std::env::var("WATCHDOG_USEC").ok(), std::env::var("WATCHDOG_PID").ok());
-                Ok(Self { socket: Some(socket), status: Mutex::default(), watchdog })
+                Ok(Self { socket: Some(socket), watchdog, ..Self::default() })
             }
             Err(source) => Err(NoSupervisor { address, source }),
         }
@@ -63,11 +65,15 @@ impl Supervisor {
 
     /// The service can do its job on this box, or can again.
     pub(crate) fn ready(&self) {
-        self.send("READY=1\n");
+        // A reload that ends late must not take back that the service stops.
+        if !self.is_stopping.load(Ordering::Acquire) {
+            self.send("READY=1\n");
+        }
     }
 
     /// The service is on its way out.
     pub(crate) fn stopping(&self) {
+        self.is_stopping.store(true, Ordering::Release);
         self.send("STOPPING=1\n");
     }
 
@@ -181,6 +187,9 @@ mod tests {
             let read = listening.recv(&mut buffer).unwrap();
             assert_eq!(&buffer[..read], expected.as_bytes());
         }
+        supervisor.ready();
+        listening.set_nonblocking(true).unwrap();
+        assert!(listening.recv(&mut buffer).is_err(), "nothing takes back that it stops");
     }
 
     #[test]

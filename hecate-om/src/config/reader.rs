@@ -301,7 +301,7 @@ fn time(text: &str, allowed: &std::ops::RangeInclusive<Duration>) -> Option<Dura
 /// mistyped looks like one, and would silence everything else.
 fn log_filter(text: &str) -> Option<Targets> {
     let parts: Vec<&str> = text.split(',').map(str::trim).collect();
-    let is_level = |text: &str| text.parse::<LevelFilter>().is_ok();
+    let is_level = |text: &str| text.chars().all(|c| c.is_ascii_alphabetic()) && text.parse::<LevelFilter>().is_ok();
     let fits = |part: &&str| match part.split_once('=') {
         Some((target, level)) => !target.is_empty() && is_level(level),
         None => is_level(part),

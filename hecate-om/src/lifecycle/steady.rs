@@ -19,18 +19,32 @@ const STATUS_EVERY: Duration = Duration::from_secs(1);
 pub(super) async fn steady(running: Running, launch: &Launch, mut signals: mpsc::Receiver<Signal>) -> u8 {
     let telling = tokio::spawn(tell_status(Arc::clone(&launch.supervisor), Arc::clone(&running.board)));
     let mut reloading: Option<JoinHandle<()>> = None;
+    // Whoever asks while a reload runs may mean what came after it was read.
+    let mut once_more = false;
     let stop = loop {
-        match signals.recv().await {
-            Some(Signal::Stop(stop)) => break stop,
-            Some(Signal::Reload) if reloading.as_ref().is_some_and(|reloading| !reloading.is_finished()) => {
-                tracing::warn!("not reloaded: the last reload has not ended");
+        tokio::select! {
+            signal = signals.recv() => match signal {
+                Some(Signal::Stop(stop)) => break stop,
+                Some(Signal::Reload) if reloading.is_some() => once_more = true,
+                Some(Signal::Reload) => reloading = Some(reload(&running, launch)),
+                None => break Stop::Terminate,
+            },
+            () = end_of(&mut reloading) => {
+                reloading = std::mem::take(&mut once_more).then(|| reload(&running, launch));
             }
-            Some(Signal::Reload) => reloading = Some(reload(&running, launch)),
-            None => break Stop::Terminate,
         }
     };
     telling.abort();
     drain::drain(running, stop, launch, &mut signals).await
+}
+
+async fn end_of(reloading: &mut Option<JoinHandle<()>>) {
+    match reloading {
+        Some(reloading) => {
+            let _ = reloading.await;
+        }
+        None => std::future::pending().await,
+    }
 }
 
 /// Reads again what can change; what is wrong stays as it was. On a thread that may hang: files can be
