@@ -117,9 +117,15 @@ fn run(blueprint: Blueprint, flags: Flags) -> u8 {
     let launch = Launch { blueprint, config: loaded.config, supervisor, audience, reload };
     let signals = || lifecycle::signals(audience == Audience::Person);
     let result = lifecycle::run(launch, signals, move |ready| lifecycle::announce(ready, audience));
+    let code = result.unwrap_or_else(|error| {
+        let (told, exit_code) = (chain(&error), error.exit_code());
+        // A person has one place to look at, and would read it twice.
+        if audience == Audience::Machine {
+            tracing::error!(exit_code, error = told, "not started");
+        }
+        complain(&told);
+        exit_code
+    });
     telemetry::flush();
-    result.unwrap_or_else(|error| {
-        complain(&chain(&error));
-        error.exit_code()
-    })
+    code
 }
