@@ -268,7 +268,7 @@ impl Reader<'_> {
         folder
     }
 
-    /// Other programs of this session may read RUST_LOG, too: one that says nothing to us is no error.
+    /// Other programs of this user may read RUST_LOG, too: one that says nothing to us is no error.
     fn default_log(&mut self) -> Targets {
         let text = self.environment.text("RUST_LOG").map(str::to_owned);
         let filter = text.as_deref().and_then(log_filter);
