@@ -56,7 +56,7 @@ fn interface(service: &Service, manifest: &ManifestText) -> TokenStream {
         let doc = format!(" Calls `{}` version {}.", capability.name, capability.version);
         let deprecated = capability.deprecated.as_ref().map(|why| quote!(#[deprecated = #why]));
         let (name, version) = (&capability.name, capability.version);
-        constant(&quote!(__hecate), &capability.handler, name, version, &quote!(#[doc = #doc] #deprecated))
+        constant(&quote!(__hecate), &capability.handler, &service.name, name, version, &quote!(#[doc = #doc] #deprecated))
     });
     let absent = absent_callbacks(&service.callbacks);
     quote! {
@@ -81,6 +81,7 @@ fn interface(service: &Service, manifest: &ManifestText) -> TokenStream {
 pub(crate) fn constant(
     private: &TokenStream,
     handler: &Handler,
+    provider: &str,
     name: &str,
     version: u16,
     attributes: &TokenStream,
@@ -94,7 +95,7 @@ pub(crate) fn constant(
     let request = request_type(handler);
     let reply = reply_type(&private, handler);
     let version = Literal::u16_unsuffixed(version);
-    let value = quote_spanned!(at=> #private::Capability::new(#name, #version));
+    let value = quote_spanned!(at=> #private::Capability::new(#provider, #name, #version));
     quote! {
         #attributes
         #visibility const #constant: #private::Capability<Self, #request, #reply> = #value;

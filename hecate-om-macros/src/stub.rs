@@ -90,7 +90,7 @@ impl ToTokens for Stub {
         let (parameters, _, clauses) = generics.split_for_impl();
         let predicates = generics.where_clause.iter().flat_map(|clause| &clause.predicates);
         let constants =
-            handlers.iter().map(|handler| expand::constant(private, handler, "", 1, &quote!(#[doc(hidden)])));
+            handlers.iter().map(|handler| expand::constant(private, handler, "", "", 1, &quote!(#[doc(hidden)])));
         let manifest = self.item(
             "MANIFEST",
             quote!(

@@ -24,6 +24,8 @@ pub use message::{Reply, Request};
 pub use refusal::{Refusal, RefusalCode};
 pub use trace::{Trace, TraceId};
 
+use crate::node_id::NodeId;
+
 /// The typed address of one capability of service `S`: `#[capability]` makes one for each handler.
 ///
 /// A caller, a test and later `uses(...)` take it; it is two words and a number, so copy it freely.
@@ -40,15 +42,41 @@ pub use trace::{Trace, TraceId};
 /// assert_eq!(Greeter::HELLO.to_string(), "greeter.hello@1");
 /// ```
 pub struct Capability<S, R, T> {
+    provider: &'static str,
     name: &'static str,
     version: u16,
+    is_idempotent: bool,
+    is_open: bool,
     types: PhantomData<fn(S, R) -> T>,
 }
 
 impl<S, R, T> Capability<S, R, T> {
     #[doc(hidden)]
-    pub const fn new(name: &'static str, version: u16) -> Self {
-        Self { name, version, types: PhantomData }
+    pub const fn new(provider: &'static str, name: &'static str, version: u16) -> Self {
+        Self { provider, name, version, is_idempotent: false, is_open: false, types: PhantomData }
+    }
+
+    #[doc(hidden)]
+    pub const fn idempotent(mut self) -> Self {
+        self.is_idempotent = true;
+        self
+    }
+
+    #[doc(hidden)]
+    pub const fn open(mut self) -> Self {
+        self.is_open = true;
+        self
+    }
+
+    /// The service that answers it, `hecate-greeter`.
+    pub const fn provider(&self) -> &'static str {
+        self.provider
+    }
+
+    /// Whether answering it twice is as good as once, so that a call whose outcome is unknown may be
+    /// made again elsewhere.
+    pub const fn is_idempotent(&self) -> bool {
+        self.is_idempotent
     }
 
     /// The dotted name, `greeter.greet`.
@@ -82,6 +110,31 @@ impl<S, R, T> fmt::Display for Capability<S, R, T> {
     }
 }
 
+/// Who may call a capability over the mesh. On its own box, a service of the same user or of root
+/// passes [`Open`](Self::Open) and [`Realm`](Self::Realm).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Access {
+    /// Anyone on the mesh.
+    Open,
+    /// Whoever holds a token (a UCAN) for it that the realm granted.
+    #[default]
+    Realm,
+    /// Whoever holds a token for it that this node granted.
+    Issuer(NodeId),
+}
+
+/// As in the manifest: `open`, `realm`, `issuer:<64 hex>`.
+impl fmt::Display for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Access::Open => f.write_str("open"),
+            Access::Realm => f.write_str("realm"),
+            Access::Issuer(node) => write!(f, "issuer:{node}"),
+        }
+    }
+}
+
 /// What a service declares of one capability, known at compile time.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -94,6 +147,10 @@ pub struct CapabilityInfo {
     pub description: &'static str,
     /// How long one call may take before its caller gets `timeout`.
     pub timeout: Duration,
+    /// Who may call it.
+    pub access: Access,
+    /// Whether answering it twice is as good as once.
+    pub is_idempotent: bool,
     /// Why callers should move on, if they should.
     pub deprecated: Option<&'static str>,
 }
@@ -101,7 +158,19 @@ pub struct CapabilityInfo {
 impl CapabilityInfo {
     #[doc(hidden)]
     pub const fn new(name: &'static str, version: u16, description: &'static str, timeout_ms: u64) -> Self {
-        Self { name, version, description, timeout: Duration::from_millis(timeout_ms), deprecated: None }
+        Self { name, version, description, timeout: Duration::from_millis(timeout_ms), access: Access::Realm, is_idempotent: false, deprecated: None }
+    }
+
+    #[doc(hidden)]
+    pub const fn access(mut self, access: Access) -> Self {
+        self.access = access;
+        self
+    }
+
+    #[doc(hidden)]
+    pub const fn idempotent(mut self) -> Self {
+        self.is_idempotent = true;
+        self
     }
 
     #[doc(hidden)]

@@ -5,6 +5,7 @@
 mod environment;
 mod file;
 mod listing;
+pub(crate) mod mesh;
 mod reader;
 #[cfg(test)]
 mod reference;

@@ -46,6 +46,10 @@ const SLOW: Duration = Duration::from_secs(1);
 pub(crate) struct Origin {
     pub(crate) caller: Caller,
     pub(crate) via: Via,
+    /// How many calls led to this one.
+    pub(crate) hops: u8,
+    /// How long the caller waits, if it said so.
+    pub(crate) time_left: Option<Duration>,
 }
 
 /// Whether calls are taken.
@@ -234,7 +238,8 @@ impl Admitted {
 
     /// Until when the call may take, its body included.
     pub(crate) fn deadline(&self) -> Instant {
-        self.begun + self.info().timeout
+        let timeout = self.info().timeout;
+        self.begun + self.origin.time_left.map_or(timeout, |left| left.min(timeout))
     }
 
     fn info(&self) -> &'static CapabilityInfo {
@@ -261,11 +266,11 @@ impl Admitted {
     }
 
     fn begin(&mut self, input: Input) -> Result<Answering, CapabilityError> {
-        let Input::Json(body) = &input;
-        if body.len() > MAX_REQUEST {
+        let size = input.size();
+        if size > MAX_REQUEST {
             return Err(too_large());
         }
-        self.tally().requests.observe(body.len() as u64);
+        self.tally().requests.observe(size as u64);
         self.take_place()?;
         let handler = self.dispatch.handlers.get().and_then(|handlers| handlers.get(self.slot));
         let handler = handler.ok_or_else(|| CapabilityError::unavailable("the service is starting"))?;
@@ -274,6 +279,7 @@ impl Admitted {
             caller: self.origin.caller.clone(),
             via: self.origin.via,
             deadline: self.deadline(),
+            hops: self.origin.hops,
             trace: self.trace.clone(),
             last_reply: self.tally().last_reply.load(Ordering::Relaxed),
         };
@@ -307,11 +313,11 @@ impl Admitted {
             Ok(output) => output,
             Err(error) => return Err(self.failed(error)),
         };
-        let Output::Json(reply) = &output;
+        let size = output.size();
         let took = self.begun.elapsed();
         let tally = self.tally();
-        tally.last_reply.store(reply.len(), Ordering::Relaxed);
-        tally.replies.observe(reply.len() as u64);
+        tally.last_reply.store(size, Ordering::Relaxed);
+        tally.replies.observe(size as u64);
         tally.durations.observe(nanoseconds(took));
         tally.count(Outcome::Ok);
         self.counted = true;
@@ -465,11 +471,11 @@ pub(crate) fn too_large() -> CapabilityError {
 }
 
 fn check_reply(output: Output) -> Result<Output, CapabilityError> {
-    let Output::Json(body) = &output;
-    if body.len() <= MAX_REPLY {
+    let size = output.size();
+    if size <= MAX_REPLY {
         return Ok(output);
     }
-    Err(CapabilityError::internal(format!("the reply has {} bytes, the limit is {MAX_REPLY}", body.len())))
+    Err(CapabilityError::internal(format!("the reply has {size} bytes, the limit is {MAX_REPLY}")))
 }
 
 /// What a caller gets whose call takes longer than its capability allows.

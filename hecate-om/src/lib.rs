@@ -50,8 +50,11 @@ mod listener;
 mod local;
 pub mod manifest;
 mod mask;
+#[cfg(feature = "macula")]
+mod mesh;
 mod name;
 mod nearest;
+mod node_id;
 mod notify;
 mod random;
 pub mod registry;
@@ -64,15 +67,16 @@ pub mod testing;
 use std::process::ExitCode;
 
 pub use capability::{
-    Call, CallId, Caller, Capability, CapabilityError, CapabilityInfo, ErrorCode, Refusal, RefusalCode, Reply, Request,
+    Access, Call, CallId, Caller, Capability, CapabilityError, CapabilityInfo, ErrorCode, Refusal, RefusalCode, Reply, Request,
     Trace, TraceId, Via,
 };
 pub use client::CallError;
 pub use config::Settings;
 pub use context::{Context, DataDirError};
 pub use health::{CheckError, Health, Impact};
+pub use node_id::{NodeId, NotANodeId};
 pub use secret::{Exposed, Secret, SecretError};
-pub use service::{IdentitySpec, Service, ServiceInfo, StartError};
+pub use service::{IdentitySpec, Provider, Service, ServiceInfo, StartError, Use, Uses};
 pub use tasks::{SpawnError, TaskEnd};
 
 /// Makes a service of an inherent `impl` block; the documentation of this crate shows one.

@@ -101,7 +101,7 @@ impl LocalApi {
                 _ => self.elsewhere(request),
             };
         };
-        let origin = Origin { caller: Caller::Local { uid }, via: Via::Box };
+        let origin = Origin { caller: Caller::Local { uid }, via: Via::Box, hops: 0, time_left: None };
         match self.dispatch.admit(slot, origin, CallerTrace::of(request.headers())) {
             Ok(call) => Exchange::begin(call, request),
             Err(error) => Exchange::at_once(refuse_unread(request, &error, None)),
@@ -175,6 +175,11 @@ impl Future for Exchange {
         match &mut *self {
             Self::Running(id, answer) => match ready!(Pin::new(answer).poll(context)) {
                 Ok(Output::Json(reply)) => Poll::Ready(json_response(reply).map(Either::Left)),
+                #[cfg(feature = "macula")]
+                Ok(Output::Value(_)) => {
+                    let error = CapabilityError::internal("a call in JSON was answered in another form");
+                    Poll::Ready(problem::of(&error, Some(*id)))
+                }
                 Err(error) => Poll::Ready(problem::of(&error, Some(*id))),
             },
             Self::Other(answer) => answer.as_mut().poll(context),

@@ -95,7 +95,47 @@ pub struct ServiceInfo {
     pub health_port: u16,
     /// Its `manifest.json`, byte for byte.
     pub manifest: &'static str,
+    /// What it may call.
+    pub uses: &'static [Use],
 }
+
+/// What a service says that it may call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Use {
+    /// Whatever a service offers, by the name of that.
+    Service(&'static str),
+    /// One capability, by reference.
+    Capability {
+        /// `<org>/<name>`, or `<name>` in the org of the caller.
+        reference: &'static str,
+        /// The version.
+        version: u16,
+    },
+}
+
+/// A service that can be called: one of this program, or one that [`remote_service!`] describes.
+///
+/// [`remote_service!`]: crate::remote_service
+pub trait Provider {
+    /// Its name, `hecate-greeter`.
+    const NAME: &'static str;
+}
+
+impl<S: Service> Provider for S {
+    const NAME: &'static str = S::INFO.name;
+}
+
+/// A service that says, with `uses(...)`, that it calls `P`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not declare that it uses `{P}`",
+    label = "this call is not declared",
+    note = "help: add `uses({P})` to `#[hecate_service(...)]` of `{Self}`"
+)]
+pub trait Uses<P> {}
+
+#[diagnostic::do_not_recommend]
+impl<S: Service> Uses<S> for S {}
 
 impl ServiceInfo {
     #[doc(hidden)]
@@ -111,7 +151,13 @@ impl ServiceInfo {
         health_port: u16,
         manifest: &'static str,
     ) -> Self {
-        Self { name, version, description, callback_module, declared_at, capabilities, identity, health_port, manifest }
+        Self { name, version, description, callback_module, declared_at, capabilities, identity, health_port, manifest, uses: &[] }
+    }
+
+    #[doc(hidden)]
+    pub const fn uses(mut self, uses: &'static [Use]) -> Self {
+        self.uses = uses;
+        self
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::Instant;
 
 use super::trace::{CallerTrace, Trace};
+use crate::node_id::NodeId;
 
 /// The call that a handler of service `S` answers: who calls, by which way, and until when.
 ///
@@ -60,6 +61,11 @@ impl<S> Call<S> {
         Trace::of(self.parts.id, self.parts.trace.as_deref())
     }
 
+    /// How many calls led to this one: none where no other service's call caused it, at most 16.
+    pub fn hops(&self) -> u8 {
+        self.parts.hops
+    }
+
     /// When the caller gets `timeout` and the handler is dropped.
     pub fn deadline(&self) -> std::time::Instant {
         self.parts.deadline.into_std()
@@ -84,6 +90,8 @@ pub(crate) struct CallParts {
     pub(crate) caller: Caller,
     pub(crate) via: Via,
     pub(crate) deadline: Instant,
+    /// How many calls led to this one; the first that nobody's call caused has none.
+    pub(crate) hops: u8,
     /// What the caller said of its trace, if anything.
     pub(crate) trace: Option<Arc<CallerTrace>>,
     /// How many bytes the last reply of this capability had.
@@ -99,14 +107,39 @@ pub enum Caller {
         /// The user id of the process.
         uid: u32,
     },
+    /// A service in this process.
+    Service {
+        /// Its name.
+        name: &'static str,
+    },
+    /// A node of the mesh; its signature on the call was verified.
+    Node {
+        /// The node.
+        id: NodeId,
+    },
 }
 
 /// The way by which a call came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Via {
+    /// From a service in the same process.
+    Process,
     /// Through the service's Unix socket, from this box.
     Box,
+    /// Over the mesh.
+    Mesh,
+}
+
+/// `process`, `box`, `mesh`.
+impl fmt::Display for Via {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Via::Process => "process",
+            Via::Box => "box",
+            Via::Mesh => "mesh",
+        })
+    }
 }
 
 /// Names one call: unique among all calls of a process, and unlike those of its earlier runs.

@@ -9,14 +9,31 @@ use std::sync::Arc;
 use bytes::Bytes;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
+#[cfg(feature = "macula")]
+use crate::mesh::value::{self, Value};
+
 use super::{Call, CallParts, CapabilityError, Refusal, RefusalCode, Reply, Request, json};
 
-/// What a caller sent, in the encoding in which it came. The mesh's values and streams become variants.
+/// What a caller sent, in the encoding in which it came. Streams become variants.
 #[derive(Debug)]
 #[non_exhaustive]
 pub(crate) enum Input {
     /// A JSON document.
     Json(Bytes),
+    /// A value of the mesh.
+    #[cfg(feature = "macula")]
+    Value(Value),
+}
+
+impl Input {
+    /// How many bytes it has as it travels.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Self::Json(body) => body.len(),
+            #[cfg(feature = "macula")]
+            Self::Value(value) => value::size(value),
+        }
+    }
 }
 
 /// What goes back, in the encoding of the [`Input`].
@@ -25,6 +42,20 @@ pub(crate) enum Input {
 pub(crate) enum Output {
     /// A JSON document.
     Json(Bytes),
+    /// A value of the mesh.
+    #[cfg(feature = "macula")]
+    Value(Value),
+}
+
+impl Output {
+    /// How many bytes it has as it travels.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Self::Json(body) => body.len(),
+            #[cfg(feature = "macula")]
+            Self::Value(value) => value::size(value),
+        }
+    }
 }
 
 /// One call being answered.
@@ -54,13 +85,11 @@ impl<S: Send + Sync + 'static> Handlers<S> {
     {
         let erased: Erased<S> = Box::new(move |service, call, input| {
             Box::pin(async move {
-                let Input::Json(body) = input;
+                let encoding = Encoding::of(&input);
                 let last_reply = call.last_reply();
-                let request = json::decode::<R>(&body)?;
-                // The request has what it needs of it.
-                drop(body);
+                let request = read::<R>(input)?;
                 match run(service, call, request).await {
-                    Ok(reply) => json::encode(&reply, last_reply).map(Output::Json),
+                    Ok(reply) => write(&reply, encoding, last_reply),
                     Err(refusal) => Err(refusal.into_error()),
                 }
             })
@@ -78,6 +107,41 @@ impl<S: Send + Sync + 'static> Handlers<S> {
             Bound(Box::new(move |parts, input| erased(Arc::clone(&service), Call::new(parts), input)))
         };
         self.entries.into_iter().map(bind).collect()
+    }
+}
+
+/// In which form a caller is answered: that in which it asked.
+#[derive(Clone, Copy)]
+enum Encoding {
+    Json,
+    #[cfg(feature = "macula")]
+    Value,
+}
+
+impl Encoding {
+    fn of(input: &Input) -> Self {
+        match input {
+            Input::Json(_) => Self::Json,
+            #[cfg(feature = "macula")]
+            Input::Value(_) => Self::Value,
+        }
+    }
+}
+
+/// The request has what it needs of the input, which ends here.
+fn read<R: Request>(input: Input) -> Result<R, CapabilityError> {
+    match input {
+        Input::Json(body) => json::decode::<R>(&body),
+        #[cfg(feature = "macula")]
+        Input::Value(value) => value::decode(value).map_err(value::ValueError::of_request),
+    }
+}
+
+fn write<T: Reply>(reply: &T, encoding: Encoding, last_reply: usize) -> Result<Output, CapabilityError> {
+    match encoding {
+        Encoding::Json => json::encode(reply, last_reply).map(Output::Json),
+        #[cfg(feature = "macula")]
+        Encoding::Value => value::encode(reply).map(Output::Value).map_err(value::ValueError::of_reply),
     }
 }
 

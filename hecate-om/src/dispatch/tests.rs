@@ -65,7 +65,7 @@ fn open() -> Arc<Dispatch> {
 }
 
 fn origin() -> Origin {
-    Origin { caller: Caller::Local { uid: 0 }, via: Via::Box }
+    Origin { caller: Caller::Local { uid: 0 }, via: Via::Box, hops: 0, time_left: None }
 }
 
 fn admitted(dispatch: &Arc<Dispatch>) -> Result<Admitted, CapabilityError> {

@@ -1,0 +1,4 @@
+//! The Macula mesh: the one module that knows its SDK.
+
+pub(crate) mod link;
+pub(crate) mod value;
