@@ -29,6 +29,7 @@ use tracing_subscriber::filter::Targets;
 
 use self::environment::{Environment, ServiceVariables};
 use self::listing::Listing;
+use self::mesh::MeshConfig;
 use self::reader::Reader;
 use self::report::Report;
 use self::setting::SERVICE_TABLE;
@@ -62,6 +63,7 @@ pub(crate) struct Config {
     pub(crate) start_timeout: Duration,
     /// The whole budget of a drain.
     pub(crate) stop_timeout: Duration,
+    pub(crate) mesh: MeshConfig,
     /// The settings that the service has of its own.
     pub(crate) settings: ServiceSettings,
     /// What all of this was read from, for reading it again.
@@ -208,6 +210,7 @@ impl Config {
             log: runtime.log,
             start_timeout: runtime.start_timeout,
             stop_timeout: runtime.stop_timeout,
+            mesh: runtime.mesh,
             settings,
             sources,
         };

@@ -9,6 +9,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use super::environment::Environment;
 use super::listing::{Listed, Shadowed};
+use super::mesh::MeshConfig;
 use super::report::Report;
 use super::setting::{self, Setting};
 use super::value::{Entry, Node, Origin, shown};
@@ -30,6 +31,7 @@ pub(super) struct Runtime {
     pub(super) log: Targets,
     pub(super) start_timeout: Duration,
     pub(super) stop_timeout: Duration,
+    pub(super) mesh: MeshConfig,
 }
 
 /// What reading needs.
@@ -44,7 +46,7 @@ pub(super) struct Reader<'a> {
 }
 
 /// What a setting says.
-enum Said<T> {
+pub(super) enum Said<T> {
     Nothing,
     /// It is told already.
     Wrong,
@@ -53,7 +55,7 @@ enum Said<T> {
 }
 
 impl<T> Said<T> {
-    fn value(self) -> Option<T> {
+    pub(super) fn value(self) -> Option<T> {
         match self {
             Said::Value(value, _) => Some(value),
             _ => None,
@@ -97,8 +99,10 @@ impl Reader<'_> {
         let start_timeout = self.or_default(start, &setting::START_TIMEOUT, "300s", Duration::from_secs(300));
         let stop = self.read(&setting::STOP_TIMEOUT, |text| time(text, &STOP_TIMEOUT));
         let stop_timeout = self.or_default(stop, &setting::STOP_TIMEOUT, "30s", Duration::from_secs(30));
+        let mesh = self.mesh();
         Some(Runtime {
             runtime_dir: runtime_dir?,
+            mesh: mesh?,
             health: health?,
             data_dir,
             secrets_dir,
@@ -110,7 +114,7 @@ impl Reader<'_> {
     }
 
     /// The strongest value of a setting; one that is empty, unexpanded or malformed is a problem.
-    fn read<T>(&mut self, setting: &'static Setting, parse: impl Fn(&str) -> Option<T>) -> Said<T> {
+    pub(super) fn read<T>(&mut self, setting: &'static Setting, parse: impl Fn(&str) -> Option<T>) -> Said<T> {
         let of_files = self.files.iter().enumerate().filter_map(|(layer, entries)| {
             Some((layer, entries.iter().find(|entry| entry.key == setting.key)?.node.clone()))
         });
@@ -161,13 +165,13 @@ impl Reader<'_> {
     }
 
     /// Notes a value that no setting gives.
-    fn list(&mut self, setting: &Setting, value: impl Into<String>, origin: Origin) {
+    pub(super) fn list(&mut self, setting: &Setting, value: impl Into<String>, origin: Origin) {
         let (key, variable) = (setting.key.to_owned(), Some(setting.variable.to_owned()));
         let (doc, value) = (setting.doc.to_owned(), value.into());
         self.listed.push(Listed { key, variable, doc, value, origin, shadowed: Vec::new() });
     }
 
-    fn or_default<T>(&mut self, said: Said<T>, setting: &Setting, text: &str, default: T) -> T {
+    pub(super) fn or_default<T>(&mut self, said: Said<T>, setting: &Setting, text: &str, default: T) -> T {
         match said {
             Said::Value(value, _) => value,
             Said::Wrong => default,

@@ -101,8 +101,93 @@ pub(crate) static STOP_TIMEOUT: Setting = Setting {
     reloads: false,
 };
 
+pub(crate) static MESH: Setting = Setting {
+    key: "mesh",
+    variable: "HECATE_MESH",
+    takes: "`auto`, `required` or `off`",
+    default: "`auto`; a release build without a terminal has to be told",
+    doc: "Whether the service is on the mesh. `auto` dials the stations that are set; with none set it is on the \
+          development mesh of this box, which no other box sees. `required` takes no less than stations and a realm. \
+          `off` answers on this box only.",
+    reloads: false,
+};
+
+pub(crate) static ORG: Setting = Setting {
+    key: "org",
+    variable: "HECATE_ORG",
+    takes: "an org: `a-z`, `0-9`, `-`, `_` and `.`, a letter or digit first, at most 64 bytes",
+    default: "the service's name",
+    doc: "Under what the capabilities of the service are advertised: `<org>/<name>_v<version>`.",
+    reloads: false,
+};
+
+pub(crate) static REALM: Setting = Setting {
+    key: "realm",
+    variable: "HECATE_REALM",
+    takes: "the name of a realm, such as `io.example`, or its id in 64 hex digits",
+    default: "none; that of the development mesh where no station is set",
+    doc: "The realm that the service belongs to. With an id alone nobody can be asked to admit it: give the name where \
+          the realm is to do that.",
+    reloads: false,
+};
+
+pub(crate) static REALM_KEY: Setting = Setting {
+    key: "realm_key",
+    variable: "HECATE_REALM_KEY",
+    takes: "the public key of the realm in hex digits",
+    default: "none; that of the development mesh where no station is set",
+    doc: "What everything that is found in the realm is trusted by. It is public.",
+    reloads: false,
+};
+
+pub(crate) static PROFILE: Setting = Setting {
+    key: "profile",
+    variable: "HECATE_PROFILE",
+    takes: "`pq_pure` or `pq_hybrid`",
+    default: "`pq_pure`",
+    doc: "With which keys the nodes of the mesh sign: ML-DSA-87 alone, or together with RSA-PSS-4096. All of a mesh have \
+          the same.",
+    reloads: false,
+};
+
+pub(crate) static STATION_SEEDS: Setting = Setting {
+    key: "station_seeds",
+    variable: "MACULA_STATION_SEEDS",
+    takes: "stations with commas between them, each `host` or `host:port`, an IPv6 address in brackets",
+    default: "none; the port is 4433",
+    doc: "The stations to dial, at most 16.",
+    reloads: false,
+};
+
+pub(crate) static STATION_NODE_IDS: Setting = Setting {
+    key: "station_node_ids",
+    variable: "MACULA_STATION_NODE_IDS",
+    takes: "node ids of 64 hex digits with commas between them, one for each station and in their order",
+    default: "none",
+    doc: "What the stations must prove to be.",
+    reloads: false,
+};
+
+pub(crate) static PEERS: Setting = Setting {
+    key: "peers",
+    variable: "HECATE_PEERS",
+    takes: "`service=org` with commas between them, such as `hecate-echo=acme`",
+    default: "none: each service is looked for under its own name",
+    doc: "The orgs of services that are called and are not advertised under their own names.",
+    reloads: false,
+};
+
+pub(crate) static RESOLVE: Setting = Setting {
+    key: "resolve",
+    variable: "HECATE_RESOLVE",
+    takes: "`nearest` or `mesh`",
+    default: "`nearest`",
+    doc: "Where calls look for a provider: in this process, on this box and on the mesh, in that order, or on the mesh only.",
+    reloads: false,
+};
+
 /// Every setting of the runtime, in the order in which it is told.
-pub(crate) static ALL: [&Setting; 9] = [
+pub(crate) static ALL: [&Setting; 18] = [
     &RUNTIME_DIR,
     &DATA_DIR,
     &SECRETS_DIR,
@@ -112,6 +197,15 @@ pub(crate) static ALL: [&Setting; 9] = [
     &LOG,
     &START_TIMEOUT,
     &STOP_TIMEOUT,
+    &MESH,
+    &ORG,
+    &PROFILE,
+    &RESOLVE,
+    &REALM,
+    &REALM_KEY,
+    &STATION_SEEDS,
+    &STATION_NODE_IDS,
+    &PEERS,
 ];
 
 /// The table of a TOML file that holds the service's own settings.
@@ -124,7 +218,9 @@ mod tests {
     #[test]
     fn a_key_is_its_variable_in_lower_case() {
         for setting in ALL {
-            assert_eq!(setting.variable, format!("HECATE_{}", setting.key.to_uppercase()));
+            // The SDKs of the mesh agree on the names of stations.
+            let prefix = if setting.key.starts_with("station_") { "MACULA" } else { "HECATE" };
+            assert_eq!(setting.variable, format!("{prefix}_{}", setting.key.to_uppercase()));
             assert_ne!(setting.key, SERVICE_TABLE);
             assert!(setting.doc.ends_with('.') && !setting.takes.ends_with('.'), "{}", setting.key);
         }

@@ -217,6 +217,15 @@ start_timeout           300s                     default
 stop_timeout            40s                      --config b.toml:1
                           over 20s from --config a.toml:1
                           over 10s from site.toml:2
+mesh                    auto                     default
+org                     hecate-library           default
+profile                 pq_pure                  default
+resolve                 nearest                  default
+realm                   none                     default
+realm_key               none                     default
+station_seeds           none                     default
+station_node_ids        none                     default
+peers                   none                     default
 
 [service]
 books                   9                        environment LIBRARY_BOOKS
@@ -229,6 +238,68 @@ token                   none                     default
 town                    Gent                     site.toml:4
 ";
     assert_eq!(layers.short(&loaded.listing.text()), expected);
+}
+
+/// What is wrong with these settings of the mesh.
+fn mesh_problems(variables: &[(&str, &str)]) -> Vec<String> {
+    Layers::new(variables).problems::<()>()
+}
+
+#[test]
+fn a_mesh_that_is_required_names_each_setting_that_it_lacks() {
+    let told = mesh_problems(&[("HECATE_MESH", "required")]);
+    let missing = ["MACULA_STATION_SEEDS", "MACULA_STATION_NODE_IDS", "HECATE_REALM", "HECATE_REALM_KEY"];
+    if cfg!(feature = "macula") {
+        assert_eq!(told.len(), missing.len(), "{told:?}");
+    }
+    for variable in missing {
+        let line = told.iter().find(|line| line.starts_with(&format!("{variable} is not set"))).unwrap();
+        assert!(line.contains("HECATE_MESH is `required`; help: give it "), "{line}");
+    }
+}
+
+#[test]
+fn settings_of_stations_come_together_or_not_at_all() {
+    let node = "ab".repeat(32);
+    let all = [
+        ("MACULA_STATION_SEEDS", "[::1]:9000, station.example"),
+        ("MACULA_STATION_NODE_IDS", &*format!("{node},{node}")),
+        ("HECATE_REALM", "io.example"),
+        ("HECATE_REALM_KEY", "0102"),
+    ];
+    let mesh = Layers::new(&all).load::<()>().unwrap().config.mesh;
+    let stations: Vec<_> = mesh.stations.iter().map(|station| (station.host.as_str(), station.port)).collect();
+    assert_eq!(stations, [("::1", 9000), ("station.example", 4433)]);
+    assert_eq!(mesh.realm.unwrap().key, [1, 2]);
+    for (index, (left_out, _)) in all.into_iter().enumerate() {
+        let rest: Vec<_> = all.iter().copied().enumerate().filter(|(other, _)| *other != index).map(|(_, set)| set).collect();
+        let told = mesh_problems(&rest);
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].starts_with(&format!("{left_out} is not set, and other settings of the mesh are")), "{told:?}");
+    }
+    let off: Vec<_> = all[..1].iter().copied().chain([("HECATE_MESH", "off")]).collect();
+    assert_eq!(mesh_problems(&off), [""; 0], "nothing is dialed");
+}
+
+#[test]
+fn stations_and_their_node_ids_are_paired() {
+    let node = "ab".repeat(32);
+    let told = mesh_problems(&[
+        ("MACULA_STATION_SEEDS", "a.example,b.example"),
+        ("MACULA_STATION_NODE_IDS", &node),
+        ("HECATE_REALM", "io.example"),
+        ("HECATE_REALM_KEY", "0102"),
+    ]);
+    let expected = "MACULA_STATION_NODE_IDS holds 1 node ids for 2 stations; help: give it one for each station, in their order";
+    assert_eq!(told, [expected]);
+}
+
+#[test]
+fn a_realm_that_nothing_expanded_is_told_as_that() {
+    let told = mesh_problems(&[("HECATE_REALM", "${HECATE_REALM}"), ("MACULA_STATION_SEEDS", "fd00::2:4433")]);
+    let [realm, seeds, ..] = told.as_slice() else { panic!("{told:?}") };
+    assert!(realm.starts_with("HECATE_REALM holds the unexpanded `${HECATE_REALM}`; help: "), "{realm}");
+    assert!(seeds.contains("MACULA_STATION_SEEDS holds `fd00::2:4433`") && seeds.contains("in brackets"), "{seeds}");
 }
 
 #[test]
