@@ -6,6 +6,7 @@
 mod banner;
 mod boot;
 mod drain;
+mod on_mesh;
 mod running;
 mod signals;
 mod steady;
@@ -30,8 +31,8 @@ pub(crate) use boot::BootError;
 pub(crate) use signals::{Signal, Stop, signals};
 
 /// How many threads a service needs besides its workers: those that do what may block, on the control
-/// runtime and on that of the workers, and the watchdog's.
-const SPARE_THREADS: usize = 3;
+/// runtime and on that of the workers, the watchdog's, and those of the mesh and its station.
+const SPARE_THREADS: usize = if cfg!(feature = "macula") { 8 } else { 3 };
 
 /// How long the value of a service may take to be dropped.
 const LET_GO: Duration = Duration::from_secs(1);
@@ -78,7 +79,7 @@ pub(crate) fn run(
         let mut signals = signals().map_err(BootError::Runtime)?;
         tokio::spawn(Arc::clone(&pulse).watch(workers.handle().clone()));
         match boot::boot(&launch, &pulse, workers.handle(), &mut signals, &service, begun).await? {
-            boot::Outcome::Up(up) => Ok(steady::steady(up.open(&launch.supervisor, ready), &launch, signals).await),
+            boot::Outcome::Up(up) => Ok(steady::steady(up.open(&launch, ready), &launch, signals).await),
             boot::Outcome::Stopped(code) => Ok(code),
         }
     });

@@ -1,10 +1,24 @@
 //! The Macula mesh: the one module that knows its SDK.
 
+mod access;
+pub(crate) mod advertise;
+mod development;
 pub(crate) mod link;
+pub(crate) mod metadata;
+pub(crate) mod presence;
+mod refusal;
+mod serve;
+mod system;
 pub(crate) mod value;
+mod watch;
 
 /// The id of the realm of that name.
 pub(crate) fn realm_id(name: &str) -> [u8; 32] {
     use sha2::{Digest, Sha256};
     Sha256::digest(name.as_bytes()).into()
+}
+
+/// What a capability is called on the wire.
+pub(crate) fn procedure(org: &str, name: &str, version: u16) -> String {
+    format!("{org}/{name}_v{version}")
 }

@@ -126,6 +126,13 @@ impl CallerTrace {
         Self::read(headers).map(Arc::new)
     }
 
+    /// What a `traceparent` says that came alone.
+    #[cfg(feature = "macula")]
+    pub(crate) fn of_text(parent: &str) -> Option<Arc<Self>> {
+        let (trace_id, sampled) = parse(parent.as_bytes())?;
+        Some(Arc::new(Self { trace_id, sampled, state: None }))
+    }
+
     #[cold]
     fn read(headers: &HeaderMap) -> Option<Self> {
         let parent = headers.get(&TRACEPARENT)?;

@@ -2,7 +2,7 @@
 //! and drain, read by every request in no time.
 
 use std::borrow::Cow;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::watch;
@@ -66,7 +66,11 @@ pub(crate) struct Board {
     started: (SystemTime, Instant),
     state: Mutex<State>,
     changes: watch::Sender<&'static str>,
+    mesh: OnceLock<MeshShown>,
 }
+
+/// How the service is on the mesh, with or without what is only for callers on this box.
+pub(crate) type MeshShown = Box<dyn Fn(bool) -> serde_json::Value + Send + Sync>;
 
 impl Board {
     pub(crate) fn new(info: &'static ServiceInfo, dispatch: Arc<Dispatch>) -> Arc<Self> {
@@ -87,6 +91,7 @@ impl Board {
             started: (time, now),
             state: Mutex::new(state),
             changes: watch::Sender::new(phase.word()),
+            mesh: OnceLock::new(),
         })
     }
 
@@ -103,6 +108,17 @@ impl Board {
     /// When the drain will be over at the latest.
     pub(crate) fn drain_until(&self, end: Instant) {
         self.change(|state, _| state.drain_until = Some(end));
+    }
+
+    /// From now on `shown` tells how the service is on the mesh.
+    #[cfg(feature = "macula")]
+    pub(crate) fn show_mesh(&self, shown: MeshShown) {
+        let _ = self.mesh.set(shown);
+    }
+
+    /// How the service is on the mesh, if it is.
+    pub(crate) fn mesh(&self, with_details: bool) -> Option<serde_json::Value> {
+        Some(self.mesh.get()?(with_details))
     }
 
     /// One line for whoever asks the supervisor.

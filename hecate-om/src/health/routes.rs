@@ -154,10 +154,10 @@ async fn startupz(State(told): On, Extension(Detail(detail)): For) -> Response {
     respond(StatusCode::SERVICE_UNAVAILABLE, &body)
 }
 
-async fn info(State(told): On) -> Response {
+async fn info(State(told): On, Extension(Detail(detail)): For) -> Response {
     let (board, info) = (&told.board, told.board.info());
     let capabilities: Vec<_> = info.capabilities.iter().map(ToString::to_string).collect();
-    let body = json!({
+    let mut body = json!({
         "name": info.name,
         "version": info.version,
         "description": info.description,
@@ -169,6 +169,9 @@ async fn info(State(told): On) -> Response {
         "phase": board.phase().word(),
         "capabilities": capabilities,
     });
+    if let Some(mesh) = board.mesh(detail) {
+        body["mesh"] = mesh;
+    }
     respond(StatusCode::OK, &body)
 }
 

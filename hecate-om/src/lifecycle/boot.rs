@@ -14,6 +14,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinHandle};
 
+use super::on_mesh::{Identified, OnMesh};
 use super::running::{Owned, Running, Up};
 use super::signals::{Signal, Stop, next_stop};
 use super::{Launch, Ready, drain};
@@ -21,6 +22,8 @@ use crate::context::Surroundings;
 use crate::dispatch::Dispatch;
 use crate::exit;
 use crate::folder::{FolderError, ServiceFolder};
+#[cfg(feature = "macula")]
+use crate::identity::IdentityError;
 use crate::health::board::Board;
 use crate::health::endpoint::{self, HealthError, Place, Told};
 use crate::health::monitor::Checks;
@@ -34,6 +37,10 @@ use crate::telemetry::{Audience, millis};
 /// How long a phase may take that asks the system only for what it has at once.
 const LIMIT: Duration = Duration::from_secs(10);
 
+/// How long the first boot may take to make a key: both halves of a hybrid one take seconds, and ten times
+/// that on a box that is busy.
+const IDENTITY: Duration = Duration::from_secs(60);
+
 /// How long a `start` that is given up may take to let go of what it holds: a signal during boot ends
 /// the process within two seconds.
 const ABANDON: Duration = Duration::from_secs(1);
@@ -45,6 +52,13 @@ pub(crate) enum BootError {
     Duplicates(Vec<Duplicate>),
     #[error(transparent)]
     Folder(#[from] FolderError),
+    #[cfg(feature = "macula")]
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    #[error(
+        "HECATE_MESH is not set, and a release build without a terminal must be told: on the mesh of this box alone it would look well and be found by nobody; help: set `required` and the stations, `auto` for the development mesh of this box, or `off`"
+    )]
+    MeshNotChosen,
     #[error(transparent)]
     Health(#[from] HealthError),
     #[error("`start` of the service failed")]
@@ -76,6 +90,9 @@ impl BootError {
         match self {
             BootError::Duplicates(_) | BootError::StartPanicked(_) => exit::SOFTWARE,
             BootError::Folder(error) => error.exit_code(),
+            #[cfg(feature = "macula")]
+            BootError::Identity(error) => error.exit_code(),
+            BootError::MeshNotChosen => exit::CONFIG,
             BootError::Health(error) => error.exit_code(),
             BootError::Start { exit_code, .. } => *exit_code,
             BootError::StartTooSlow(_) => exit::TRY_AGAIN,
@@ -116,7 +133,7 @@ pub(super) async fn boot(
 ) -> Result<Outcome, BootError> {
     let mut steps = Steps { launch, pulse, signals, service, begun };
     let listening = async {
-        let claimed = Claimed::take(&mut steps, workers).await?;
+        let claimed = Claimed::take(&mut steps, workers).await?.identify(&mut steps).await?;
         claimed.serve_health(&mut steps).await?.listen(&mut steps).await
     };
     let begun = match listening.await {
@@ -150,14 +167,23 @@ impl Steps<'_> {
         phase: &'static str,
         work: impl Future<Output = Result<T, E>>,
     ) -> Result<T, Ended> {
+        self.step_within(LIMIT, phase, work).await
+    }
+
+    async fn step_within<T, E: Into<BootError>>(
+        &mut self,
+        limit: Duration,
+        phase: &'static str,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, Ended> {
         let begun = Instant::now();
         self.launch.supervisor.status(&format!("starting: {phase}"));
         let done = tokio::select! {
             biased;
             stop = next_stop(self.signals) => return Err(Ended::Stopped(stop)),
-            done = tokio::time::timeout(LIMIT, work) => done,
+            done = tokio::time::timeout(limit, work) => done,
         };
-        let done = done.map_err(|_| BootError::Stuck { phase, limit: LIMIT })?.map_err(Into::into)?;
+        let done = done.map_err(|_| BootError::Stuck { phase, limit })?.map_err(Into::into)?;
         self.told(phase, begun);
         Ok(done)
     }
@@ -252,26 +278,49 @@ impl Claimed {
         Ok(Self { blueprint, workers: workers.clone(), folder, dispatch, board, checks, tasks })
     }
 
+    /// Who the service is: a key that is lost or open to others ends the boot before anything is told.
+    async fn identify(self, steps: &mut Steps<'_>) -> Result<IdentifiedClaim, Ended> {
+        let mesh = &steps.launch.config.mesh;
+        if steps.launch.audience == Audience::Machine && !cfg!(debug_assertions) && !mesh.is_chosen && mesh.stations.is_empty() {
+            return Err(BootError::MeshNotChosen.into());
+        }
+        let config = steps.launch.config.clone();
+        let read = tokio::task::spawn_blocking(move || Identified::read(&config));
+        let read = async { read.await.map_err(|error| BootError::Runtime(error.into()))?.map_err(BootError::from) };
+        let identified = steps.step_within(IDENTITY, "reading the identity", read).await?;
+        Ok(IdentifiedClaim { claimed: self, identified })
+    }
+}
+
+/// It is known who the service is.
+struct IdentifiedClaim {
+    claimed: Claimed,
+    identified: Identified,
+}
+
+impl IdentifiedClaim {
     async fn serve_health(self, steps: &mut Steps<'_>) -> Result<Healthy, Ended> {
+        let Self { claimed, identified } = self;
         let bind = async { endpoint::bind(&steps.launch.config.health).await };
         let health = steps.step("opening health", bind).await?;
         health.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         let place = health.place.clone();
-        self.folder.publish(&self.folder.paths.health_address(), &place.to_string())?;
-        let tasks = Arc::clone(&self.tasks);
+        claimed.folder.publish(&claimed.folder.paths.health_address(), &place.to_string())?;
+        let tasks = Arc::clone(&claimed.tasks);
         let serving = tokio::spawn(health.serve(Told {
-            board: Arc::clone(&self.board),
+            board: Arc::clone(&claimed.board),
             pulse: Arc::clone(steps.pulse),
             restarts: Arc::new(move || tasks.restarts()),
             degraded_status: steps.launch.config.degraded_status,
         }));
-        Ok(Healthy { claimed: self, place, serving: Owned(serving) })
+        Ok(Healthy { claimed, identified, place, serving: Owned(serving) })
     }
 }
 
 /// Health is served: alive, and starting.
 struct Healthy {
     claimed: Claimed,
+    identified: Identified,
     place: Place,
     serving: Owned<()>,
 }
@@ -295,7 +344,7 @@ struct Listening {
 
 impl Listening {
     async fn start(self, steps: &mut Steps<'_>) -> Result<Begun, Ended> {
-        let Listening { healthy: Healthy { claimed, place, serving }, listener } = self;
+        let Listening { healthy: Healthy { claimed, identified, place, serving }, listener } = self;
         let Claimed { blueprint, workers, folder, dispatch, board, checks, tasks } = claimed;
         let api = LocalApi::new(blueprint, Arc::clone(&dispatch));
         let answering = Owned(workers.spawn(Arc::clone(&api).serve(listener)));
@@ -325,14 +374,16 @@ impl Listening {
             service,
             handlers,
             checks,
+            mesh: OnMesh::default(),
         };
-        Ok(Begun { running, blueprint, place, stopped })
+        Ok(Begun { running, identified, blueprint, place, stopped })
     }
 }
 
 /// `start` returned `Ok`: from here on, `stop` will run.
 struct Begun {
     running: Running,
+    identified: Identified,
     blueprint: Blueprint,
     place: Place,
     stopped: Option<Stop>,
@@ -341,7 +392,7 @@ struct Begun {
 impl Begun {
     /// Looks at its health once, so that the first answer is no guess.
     async fn look(self, steps: &mut Steps<'_>) -> Result<Outcome, BootError> {
-        let Self { running, blueprint, place, mut stopped } = self;
+        let Self { running, identified, blueprint, place, mut stopped } = self;
         if stopped.is_none() {
             let begun = Instant::now();
             steps.launch.supervisor.status("starting: looking at health");
@@ -361,7 +412,7 @@ impl Begun {
                     socket: running.folder.paths.api_socket(),
                     took: steps.begun.elapsed(),
                 };
-                Ok(Outcome::Up(Box::new(Up { running, ready, pulse: Arc::clone(steps.pulse) })))
+                Ok(Outcome::Up(Box::new(Up { running, identified, ready, pulse: Arc::clone(steps.pulse) })))
             }
         }
     }

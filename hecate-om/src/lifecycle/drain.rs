@@ -1,8 +1,7 @@
 //! The way out: no call that was accepted and ends inside the budget loses its reply.
 //!
 //! Each step is a type that only the one before it can make, so that their order is the only one there
-//! is. Nothing is advertised yet, so there is nothing to withdraw and no lame duck; their part of the
-//! budget goes to the calls.
+//! is.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +17,8 @@ use crate::folder::remove;
 use crate::health::board::Phase;
 use crate::telemetry::millis;
 
+/// What the time to find another provider has of the whole budget, in thirtieths.
+const LAME_DUCK: u32 = 3;
 /// What is kept of the whole budget for each of the later steps, in thirtieths. What a step does not
 /// use is for those that follow.
 const TASKS: u32 = 2;
@@ -39,7 +40,8 @@ pub(super) async fn drain(running: Running, stop: Stop, launch: &Launch, signals
 }
 
 async fn in_order(running: Running, stop: Stop, launch: &Launch) -> u8 {
-    let refusing = Refusing::enter(running, stop, launch);
+    let leaving = Leaving::enter(running, stop, launch);
+    let refusing = leaving.lame_duck(stop).await;
     let quiet = refusing.calls_end().await;
     let idle = quiet.tasks_end().await;
     let stopped = idle.stop().await;
@@ -74,13 +76,13 @@ impl Progress {
     }
 }
 
-/// New calls are told to go elsewhere; those that were let in go on.
-struct Refusing {
+/// Whoever looks for a provider is to find another one; calls are still answered.
+struct Leaving {
     running: Running,
     progress: Progress,
 }
 
-impl Refusing {
+impl Leaving {
     fn enter(running: Running, stop: Stop, launch: &Launch) -> Self {
         let progress = Progress { begun: Instant::now(), budget: launch.config.stop_timeout, is_clean: true };
         launch.supervisor.stopping();
@@ -88,12 +90,36 @@ impl Refusing {
         running.checks.stop();
         running.board.drain_until(progress.until(0).into_std());
         running.board.enter(Phase::Draining);
-        running.dispatch.drain();
         let calls = running.dispatch.in_flight();
         tracing::info!(?stop, calls, hint = "a second signal ends at once", "stopping");
-        progress.told("new calls are refused");
         Self { running, progress }
     }
+
+    /// Takes back what was advertised, and gives those who found this service before the time to find
+    /// another. Nobody is waited for where nothing was advertised, or where a person waits at a terminal.
+    async fn lame_duck(self, stop: Stop) -> Refusing {
+        let Self { running, progress } = self;
+        if running.mesh.is_advertised() {
+            let until = progress.begun + progress.budget * LAME_DUCK / 30;
+            running.mesh.withdraw(until).await;
+            progress.told("taken back from the mesh");
+            if stop == Stop::Terminate {
+                tokio::time::sleep_until(until).await;
+            }
+        }
+        running.dispatch.drain();
+        progress.told("new calls are refused");
+        Refusing { running, progress }
+    }
+}
+
+/// New calls are told to go elsewhere; those that were let in go on.
+struct Refusing {
+    running: Running,
+    progress: Progress,
+}
+
+impl Refusing {
 
     async fn calls_end(mut self) -> Quiet {
         let until = self.progress.until(TASKS + STOP + FLUSH);
@@ -173,7 +199,9 @@ struct Stopped {
 impl Stopped {
     /// Who is waiting to be accepted is still answered, and what was answered is written; calls that come
     /// now find nobody.
-    async fn flush(self) -> Flushed {
+    async fn flush(mut self) -> Flushed {
+        // What came over the mesh was answered; now nothing more does.
+        std::mem::take(&mut self.running.mesh).leave(self.progress.until(FLUSH / 2)).await;
         remove(&self.running.folder.paths.api_socket());
         if timeout_at(self.progress.until(0), self.running.api.close()).await.is_ok() {
             self.progress.told("replies are written");

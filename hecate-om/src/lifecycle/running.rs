@@ -5,7 +5,8 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
-use super::{Ready, watchdog};
+use super::on_mesh::{Identified, OnMesh};
+use super::{Launch, Ready, watchdog};
 use crate::capability::Bound;
 use crate::context::Surroundings;
 use crate::dispatch::Dispatch;
@@ -14,7 +15,6 @@ use crate::health::board::{Board, Phase};
 use crate::health::monitor::Checks;
 use crate::health::pulse::Pulse;
 use crate::local::LocalApi;
-use crate::notify::Supervisor;
 use crate::service::Started;
 
 /// A task that ends with its owner.
@@ -41,19 +41,23 @@ pub(super) struct Running {
     /// Until it is open for calls.
     pub(super) handlers: Vec<Bound>,
     pub(super) checks: Arc<Checks>,
+    /// Nowhere before it is open.
+    pub(super) mesh: OnMesh,
 }
 
 /// A service that can do its job, and is not open yet.
 pub(super) struct Up {
     pub(super) running: Running,
+    pub(super) identified: Identified,
     pub(super) ready: Ready,
     pub(super) pulse: Arc<Pulse>,
 }
 
 impl Up {
     /// Takes calls from now on, and says so.
-    pub(super) fn open(self, supervisor: &Arc<Supervisor>, announce: impl FnOnce(&Ready) + Send + 'static) -> Running {
-        let Self { mut running, ready, pulse } = self;
+    pub(super) fn open(self, launch: &Launch, announce: impl FnOnce(&Ready) + Send + 'static) -> Running {
+        let Self { mut running, identified, ready, pulse } = self;
+        let supervisor = &launch.supervisor;
         running.dispatch.open(std::mem::take(&mut running.handlers));
         tokio::spawn(Arc::clone(&running.checks).watch());
         running.board.enter(Phase::Running);
@@ -61,6 +65,15 @@ impl Up {
         if let Err(error) = watchdog::feed(supervisor, &pulse) {
             tracing::error!(%error, "the system gives no thread for the watchdog: the supervisor will end this process");
         }
+        // Only what has started can be offered; whether anybody is there to offer it to, readiness does not ask.
+        running.mesh = OnMesh::begin(
+            identified,
+            &launch.config,
+            launch.blueprint,
+            &running.dispatch,
+            &running.board,
+            &running.workers,
+        );
         // It runs code of the author and writes to a terminal: not on this thread.
         running.workers.spawn_blocking(move || announce(&ready));
         running

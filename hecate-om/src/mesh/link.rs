@@ -1,11 +1,65 @@
-//! The links of this node to stations.
+//! The links of this node to stations: dialed in the background, for ever, and told as they come and go.
 
-use macula_rust::pool::Pool;
+mod table;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use macula_rust::node_key::NodeKey;
+use macula_rust::pool::{Opts, Pool, PoolError, Seed};
+use macula_rust::station_link::AdmissionLimits;
 use thiserror::Error;
 use tokio::sync::watch;
+use tokio::time::timeout;
 
-use crate::config::mesh::Realm;
+use crate::config::mesh::{Realm, Station};
 use crate::node_id::NodeId;
+use crate::random;
+
+pub(crate) use self::table::Table;
+use super::refusal::Trouble;
+
+/// How long a first link is waited for before dialing begins anew.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// How long dialing rests after it failed, at first and at most.
+const REST: Duration = Duration::from_millis(250);
+const MOST_REST: Duration = Duration::from_secs(10);
+
+/// How long it rests when somebody has to do something first.
+const PERMANENT_REST: Duration = Duration::from_secs(15);
+
+/// How long a link that ended rests before it is dialed again.
+const REDIAL: Duration = Duration::from_millis(500);
+
+/// By how much of a hundred rests differ, so that the nodes of a station that comes back do not all come
+/// at once.
+const JITTER: u32 = 30;
+
+/// How long links may take to say goodbye.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// What the SDK remembers of calls, so that none runs twice: each until five minutes after its deadline.
+/// Its own numbers refuse the 257th call of a caller in that time. These are what the guard lets pass in 330
+/// seconds: 600 in ten seconds of one caller, and as many in all as a processor can verify.
+pub(crate) const ADMISSION: AdmissionLimits = AdmissionLimits {
+    caller_quota: 20_000,
+    share: 65_536,
+    cap: 131_072,
+    reply_bytes: 256 * 1024,
+    reply_bytes_total: 16 * 1024 * 1024,
+    sessions_per_caller: 16,
+    sessions: 1000,
+    inbox_bytes_per_caller: 16 * 1024 * 1024,
+    inbox_bytes: 256 * 1024 * 1024,
+};
+
+/// The stations to dial, and the realm that they serve.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Target {
+    pub(crate) stations: Vec<Station>,
+    pub(crate) realm: Realm,
+}
 
 /// The links of this node, as they come and go.
 pub(crate) struct Links {
@@ -14,10 +68,15 @@ pub(crate) struct Links {
 }
 
 /// What there is of links.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(crate) enum Linked {
     /// A link is up.
-    Up { pool: Pool, realm: Realm },
+    Up {
+        pool: Pool,
+        realm: Realm,
+        /// The stations that are linked.
+        stations: Vec<NodeId>,
+    },
     /// None is; why, for each station.
     Down(Vec<String>),
 }
@@ -40,7 +99,7 @@ impl Links {
     /// The links, if one is up, and the realm that they are in.
     pub(crate) fn linked(&self) -> Result<(Pool, Realm), NoLink> {
         match &*self.state.borrow() {
-            Linked::Up { pool, realm } => Ok((pool.clone(), realm.clone())),
+            Linked::Up { pool, realm, .. } => Ok((pool.clone(), realm.clone())),
             Linked::Down(causes) => Err(NoLink(causes.clone())),
         }
     }
@@ -49,7 +108,7 @@ impl Links {
     pub(crate) async fn up(&self) -> (Pool, Realm) {
         let mut state = self.state.clone();
         loop {
-            if let Linked::Up { pool, realm } = &*state.borrow_and_update() {
+            if let Linked::Up { pool, realm, .. } = &*state.borrow_and_update() {
                 return (pool.clone(), realm.clone());
             }
             if state.changed().await.is_err() {
@@ -61,5 +120,113 @@ impl Links {
     /// Tells of every change.
     pub(crate) fn changes(&self) -> watch::Receiver<Linked> {
         self.state.clone()
+    }
+}
+
+/// What dials.
+pub(crate) struct Dialer {
+    pub(crate) identity: Arc<NodeKey>,
+    /// None while it is not known yet.
+    pub(crate) target: watch::Receiver<Option<Target>>,
+    pub(crate) table: Arc<Table>,
+    pub(crate) state: watch::Sender<Linked>,
+}
+
+impl Dialer {
+    /// Keeps the links up, for ever. When it is dropped, they close.
+    pub(crate) async fn dial(mut self) {
+        let mut rest = REST;
+        loop {
+            let Some(target) = self.target.borrow_and_update().clone() else {
+                if self.target.changed().await.is_err() {
+                    return;
+                }
+                continue;
+            };
+            self.table.expect(&target.stations);
+            match self.connect(&target).await {
+                Some(pool) => {
+                    rest = REST;
+                    self.hold(pool, &target).await;
+                }
+                None => {
+                    self.state.send_replace(Linked::Down(self.table.causes()));
+                    let wait = if self.table.is_refused() { PERMANENT_REST } else { rest };
+                    rest = (rest * 2).min(MOST_REST);
+                    // Another station is dialed at once.
+                    let _ = timeout(random::about(wait, JITTER), self.target.changed()).await;
+                }
+            }
+        }
+    }
+
+    /// A pool with a link that is up; none when there is no use in waiting for one.
+    async fn connect(&mut self, target: &Target) -> Option<Pool> {
+        let seeds = target.stations.iter().map(|station| Seed {
+            host: station.host.clone(),
+            port: station.port,
+            node_id: *station.node.as_bytes(),
+        });
+        let connecting = Pool::connect(seeds.collect(), self.options(&target.realm));
+        tokio::select! {
+            connected = connecting => match connected {
+                Ok(pool) => Some(pool),
+                // Each link has told why.
+                Err(PoolError::NoLink(_)) => None,
+                Err(error) => {
+                    self.table.fail_all(&Trouble::of_pool(&error));
+                    None
+                }
+            },
+            () = self.table.refused() => None,
+            _ = self.target.changed() => None,
+        }
+    }
+
+    fn options(&self, realm: &Realm) -> Opts {
+        let table = Arc::clone(&self.table);
+        let mut options = Opts::new(Arc::clone(&self.identity));
+        options.realm_trust.insert(realm.id, realm.key.clone());
+        options.respawn_delay = random::about(REDIAL, JITTER);
+        options.connect_timeout = CONNECT;
+        options.admission = Some(ADMISSION);
+        options.on_link_event = Some(Arc::new(move |event| {
+            // A station that is dialed for one call is no part of the links.
+            if !event.direct {
+                let trouble = event.error.as_ref().map(Trouble::of_link);
+                table.note(NodeId::from_bytes(event.station), event.up, trouble);
+            }
+        }));
+        options.on_issuer_error = Some(Arc::new(|error| {
+            tracing::error!(%error, "the statements that the links need were not renewed; they end when the old ones do");
+        }));
+        options
+    }
+
+    /// Tells of the links until there are others to dial.
+    async fn hold(&mut self, pool: Pool, target: &Target) {
+        let mut changes = self.table.changes();
+        loop {
+            changes.borrow_and_update();
+            let up = pool.status().into_iter().filter(|link| link.up && !link.direct);
+            let stations: Vec<NodeId> = up.map(|link| NodeId::from_bytes(link.station)).collect();
+            self.state.send_replace(if stations.is_empty() {
+                Linked::Down(self.table.causes())
+            } else {
+                Linked::Up { pool: pool.clone(), realm: target.realm.clone(), stations }
+            });
+            tokio::select! {
+                _ = changes.changed() => {}
+                changed = self.target.changed() => {
+                    let same = self.target.borrow().as_ref() == Some(target);
+                    if changed.is_ok() && same {
+                        continue;
+                    }
+                    self.state.send_replace(Linked::Down(Vec::new()));
+                    let _ = timeout(GOODBYE, pool.close()).await;
+                    return;
+                }
+            }
+        }
     }
 }

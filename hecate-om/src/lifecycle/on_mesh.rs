@@ -1,0 +1,141 @@
+//! The mesh as boot and drain see it: there or not, compiled in or not.
+
+#[cfg(feature = "macula")]
+pub(super) use here::{Identified, OnMesh};
+#[cfg(not(feature = "macula"))]
+pub(super) use nowhere::{Identified, OnMesh};
+
+#[cfg(feature = "macula")]
+mod here {
+    use std::sync::Arc;
+
+    use tokio::runtime::Handle;
+    use tokio::time::Instant;
+
+    use crate::config::Config;
+    use crate::config::mesh::MeshMode;
+    use crate::dispatch::Dispatch;
+    use crate::health::board::Board;
+    use crate::identity::{Identity, IdentityError, Place};
+    use crate::mesh::presence::{Presence, Setup, profile};
+    use crate::service::Blueprint;
+
+    /// Who the service is; nobody where there is no mesh.
+    pub(in crate::lifecycle) struct Identified(Option<Identity>);
+
+    impl Identified {
+        /// Reads the key, or makes it. Blocks.
+        pub(in crate::lifecycle) fn read(config: &Config) -> Result<Self, IdentityError> {
+            if config.mesh.mode == MeshMode::Off {
+                return Ok(Self(None));
+            }
+            let place = Place {
+                data_dir: config.data_dir.clone(),
+                secrets_dir: config.secrets_dir.clone(),
+                profile: profile(config.mesh.profile),
+            };
+            Identity::load(&place).map(Some).map(Self)
+        }
+    }
+
+    /// A service on the mesh, or not on it.
+    #[derive(Default)]
+    pub(in crate::lifecycle) struct OnMesh(Option<Presence>);
+
+    impl OnMesh {
+        pub(in crate::lifecycle) fn begin(
+            identified: Identified,
+            config: &Config,
+            blueprint: Blueprint,
+            dispatch: &Arc<Dispatch>,
+            board: &Arc<Board>,
+            workers: &Handle,
+        ) -> Self {
+            let Some(identity) = identified.0 else { return Self(None) };
+            let begun = Presence::begin(Setup {
+                blueprint,
+                config: config.mesh.clone(),
+                node: identity.node(),
+                identity: Arc::clone(identity.key()),
+                dispatch: Arc::clone(dispatch),
+                board: Arc::clone(board),
+                workers: workers.clone(),
+                station_folder: config.runtime_dir.join("station"),
+            });
+            match begun {
+                Ok(presence) => {
+                    let view = Arc::clone(presence.view());
+                    board.show_mesh(Box::new(move |with_details| view.to_json(with_details)));
+                    Self(Some(presence))
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the service is not on the mesh");
+                    Self(None)
+                }
+            }
+        }
+
+        /// Whether anybody could have found the service.
+        pub(in crate::lifecycle) fn is_advertised(&self) -> bool {
+            self.0.as_ref().is_some_and(|presence| presence.view().is_advertised())
+        }
+
+        pub(in crate::lifecycle) async fn withdraw(&self, until: Instant) {
+            if let Some(presence) = &self.0 {
+                presence.withdraw(until).await;
+            }
+        }
+
+        pub(in crate::lifecycle) async fn leave(self, until: Instant) {
+            if let Some(presence) = self.0 {
+                presence.leave(until).await;
+            }
+        }
+    }
+}
+
+#[cfg(not(feature = "macula"))]
+mod nowhere {
+    use std::convert::Infallible;
+    use std::sync::Arc;
+
+    use tokio::runtime::Handle;
+    use tokio::time::Instant;
+
+    use crate::config::Config;
+    use crate::dispatch::Dispatch;
+    use crate::health::board::Board;
+    use crate::service::Blueprint;
+
+    pub(in crate::lifecycle) struct Identified;
+
+    impl Identified {
+        pub(in crate::lifecycle) fn read(_config: &Config) -> Result<Self, Infallible> {
+            Ok(Self)
+        }
+    }
+
+    #[derive(Default)]
+    pub(in crate::lifecycle) struct OnMesh;
+
+    impl OnMesh {
+        pub(in crate::lifecycle) fn begin(
+            _identified: Identified,
+            _config: &Config,
+            _blueprint: Blueprint,
+            _dispatch: &Arc<Dispatch>,
+            _board: &Arc<Board>,
+            _workers: &Handle,
+        ) -> Self {
+            Self
+        }
+
+        pub(in crate::lifecycle) fn is_advertised(&self) -> bool {
+            false
+        }
+
+        pub(in crate::lifecycle) async fn withdraw(&self, _until: Instant) {}
+
+        pub(in crate::lifecycle) async fn leave(self, _until: Instant) {}
+    }
+}

@@ -1,0 +1,126 @@
+//! How one advertisement stands, as health tells it.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+/// How one advertisement stands.
+pub(crate) struct Standing(Mutex<State>);
+
+struct State {
+    /// When the mesh last said that it has it.
+    last_success: Option<Instant>,
+    is_advertised: bool,
+    is_withdrawn: bool,
+    /// What failed, and since when nothing but that happens.
+    failure: Option<(String, Instant)>,
+}
+
+/// How one advertisement stands, for `/health` and `/info`.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Shown {
+    pub(crate) procedure: String,
+    pub(crate) is_advertised: bool,
+    /// How long ago the mesh last said that it has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) age_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<String>,
+    /// For how long it has failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) failing_ms: Option<u64>,
+}
+
+impl Standing {
+    pub(super) fn new() -> Self {
+        Self(Mutex::new(State { last_success: None, is_advertised: false, is_withdrawn: false, failure: None }))
+    }
+
+    /// No link is up, of which another check tells.
+    pub(super) fn unlinked(&self) {
+        self.state().is_advertised = false;
+    }
+
+    /// A station has it.
+    pub(super) fn acknowledged(&self) {
+        self.succeeded();
+    }
+
+    /// The mesh finds it.
+    pub(super) fn confirmed(&self) {
+        self.succeeded();
+    }
+
+    fn succeeded(&self) {
+        let mut state = self.state();
+        state.last_success = Some(Instant::now());
+        state.is_advertised = true;
+        state.failure = None;
+    }
+
+    /// The mesh does not have it, or nobody knows.
+    pub(super) fn failed(&self, cause: String) {
+        let mut state = self.state();
+        state.is_advertised = false;
+        let since = state.failure.as_ref().map_or_else(Instant::now, |(_, since)| *since);
+        state.failure = Some((cause, since));
+    }
+
+    /// It is taken back.
+    pub(super) fn withdrawn(&self) {
+        let mut state = self.state();
+        (state.is_withdrawn, state.is_advertised) = (true, false);
+    }
+
+    pub(super) fn is_withdrawn(&self) -> bool {
+        self.state().is_withdrawn
+    }
+
+    pub(super) fn is_advertised(&self) -> bool {
+        self.state().is_advertised
+    }
+
+    pub(super) fn shown(&self, procedure: &str, now: Instant) -> Shown {
+        let state = self.state();
+        let past = |at: Instant| millis(now.saturating_duration_since(at));
+        Shown {
+            procedure: procedure.to_owned(),
+            is_advertised: state.is_advertised,
+            age_ms: state.last_success.map(past),
+            error: state.failure.as_ref().map(|(cause, _)| cause.clone()),
+            failing_ms: state.failure.as_ref().map(|(_, since)| past(*since)),
+        }
+    }
+
+    /// The state; nothing that is done under the lock can leave it half-done.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_counts_from_its_first_time_until_something_succeeds() {
+        let standing = Standing::new();
+        standing.failed("no".to_owned());
+        let first = standing.state().failure.as_ref().unwrap().1;
+        standing.failed("still no".to_owned());
+        let (cause, since) = standing.state().failure.clone().unwrap();
+        assert_eq!((cause.as_str(), since), ("still no", first));
+        assert!(!standing.is_advertised());
+        standing.acknowledged();
+        let shown = standing.shown("acme/x_v1", Instant::now());
+        assert!(shown.is_advertised && shown.error.is_none() && shown.age_ms.is_some());
+        standing.failed("lost".to_owned());
+        assert!(standing.state().failure.as_ref().unwrap().1 >= first);
+        assert!(standing.shown("acme/x_v1", Instant::now()).age_ms.is_some(), "the last success is not forgotten");
+    }
+}

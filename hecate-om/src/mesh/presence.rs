@@ -1,0 +1,239 @@
+//! A service on the mesh, from the moment that it is ready until it has left.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use macula_rust::node_key::NodeKey;
+use macula_rust::profile::Profile;
+use serde_json::{Value as Json, json};
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant as Deadline, timeout_at};
+
+use super::advertise::{Advertisements, Offered};
+use super::development::Development;
+use super::link::{Dialer, Linked, Links, Table, Target};
+use super::serve::Answering;
+use super::system::System;
+use super::{access, procedure, watch as watching};
+use crate::capability::Access;
+use crate::config::mesh::{CryptoProfile, MeshConfig};
+use crate::dispatch::Dispatch;
+use crate::health::board::Board;
+use crate::node_id::NodeId;
+use crate::service::Blueprint;
+
+/// How many threads links have. They do nothing but signatures, frames and timers, and must do so while
+/// handlers block all others.
+pub(crate) const THREADS: usize = 2;
+
+/// Names are resolved there.
+pub(crate) const BLOCKING_THREADS: usize = 4;
+
+/// How many advertisements are shown.
+const SHOWN: usize = 256;
+
+/// What a service needs to be on the mesh.
+pub(crate) struct Setup {
+    pub(crate) blueprint: Blueprint,
+    pub(crate) config: MeshConfig,
+    pub(crate) identity: Arc<NodeKey>,
+    pub(crate) node: NodeId,
+    pub(crate) dispatch: Arc<Dispatch>,
+    pub(crate) board: Arc<Board>,
+    /// Where handlers run.
+    pub(crate) workers: Handle,
+    /// Where the services of this box agree on a station.
+    pub(crate) station_folder: PathBuf,
+}
+
+/// A service on the mesh. When it is dropped, its links close.
+pub(crate) struct Presence {
+    view: Arc<View>,
+    /// Told what to dial; it must live as long as the links.
+    _target: Arc<watch::Sender<Option<Target>>>,
+    threads: Option<Runtime>,
+    /// End with it.
+    _tasks: JoinSet<()>,
+}
+
+/// What there is to see of a service on the mesh.
+pub(crate) struct View {
+    org: String,
+    node: NodeId,
+    links: Arc<Links>,
+    table: Arc<Table>,
+    advertisements: Arc<Advertisements>,
+    development: Option<Arc<Development>>,
+}
+
+impl Presence {
+    /// Begins to dial and to advertise, in the background.
+    ///
+    /// # Errors
+    /// When the system gives no threads, or when two things would bear one name.
+    pub(crate) fn begin(setup: Setup) -> io::Result<Self> {
+        let (state, links) = watch::channel(Linked::Down(Vec::new()));
+        let links = Arc::new(Links::new(setup.node, links));
+        let table = Arc::new(Table::new());
+        let advertisements = Advertisements::new(Arc::clone(&links), Arc::clone(&setup.identity), offers(&setup));
+        let advertisements = advertisements.map_err(io::Error::other)?;
+        let (target, dialed) = watch::channel(fixed_target(&setup.config));
+        let target = Arc::new(target);
+        let profile = setup.identity.profile();
+        let development = setup.config.stations.is_empty();
+        let development = development.then(|| Arc::new(Development::new(setup.station_folder, profile)));
+        let threads = Builder::new_multi_thread()
+            .worker_threads(THREADS)
+            .max_blocking_threads(BLOCKING_THREADS)
+            .enable_all()
+            .thread_name("hecate-mesh")
+            .build()?;
+        let mut tasks = JoinSet::new();
+        let dialer = Dialer { identity: setup.identity, target: dialed, table: Arc::clone(&table), state };
+        tasks.spawn_on(dialer.dial(), threads.handle());
+        tasks.spawn_on(Arc::clone(&advertisements).keep(), threads.handle());
+        if let Some(development) = &development {
+            let (development, target) = (Arc::clone(development), Arc::clone(&target));
+            tasks.spawn_on(async move { development.follow(&target).await }, threads.handle());
+        }
+        let view = View { org: setup.config.org, node: setup.node, links, table, advertisements, development };
+        let view = Arc::new(view);
+        tasks.spawn_on(watching::watch(setup.board, Arc::clone(&view)), threads.handle());
+        Ok(Self { view, _target: target, threads: Some(threads), _tasks: tasks })
+    }
+
+    pub(crate) fn view(&self) -> &Arc<View> {
+        &self.view
+    }
+
+    /// Nobody who looks from now on finds this service; who knows it is still answered.
+    pub(crate) async fn withdraw(&self, until: Deadline) {
+        let advertisements = Arc::clone(&self.view.advertisements);
+        if !self.within(until, async move { advertisements.withdraw().await }).await {
+            tracing::warn!("not everything was taken back from the mesh in time; it ends there within five minutes");
+        }
+    }
+
+    /// Answers nobody any more, and closes the links.
+    pub(crate) async fn leave(self, until: Deadline) {
+        let view = Arc::clone(&self.view);
+        let leaving = async move {
+            view.advertisements.stop().await;
+            if let Ok((pool, _)) = view.links.linked() {
+                pool.close().await;
+            }
+            if let Some(development) = &view.development {
+                development.leave().await;
+            }
+        };
+        if !self.within(until, leaving).await {
+            tracing::warn!("the stations did not say goodbye in time");
+        }
+    }
+
+    /// Does something on the threads of the mesh; says whether it ended in time.
+    async fn within(&self, until: Deadline, work: impl Future<Output = ()> + Send + 'static) -> bool {
+        let Some(threads) = &self.threads else { return true };
+        timeout_at(until, threads.spawn(work)).await.is_ok()
+    }
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        if let Some(threads) = self.threads.take() {
+            threads.shutdown_background();
+        }
+    }
+}
+
+impl View {
+    /// The links, for calls that go out.
+    pub(crate) fn links(&self) -> &Arc<Links> {
+        &self.links
+    }
+
+    pub(crate) fn table(&self) -> &Table {
+        &self.table
+    }
+
+    pub(crate) fn advertisements(&self) -> &Advertisements {
+        &self.advertisements
+    }
+
+    pub(crate) fn development(&self) -> Option<&Development> {
+        self.development.as_deref()
+    }
+
+    /// Whether anybody could find this service.
+    pub(crate) fn is_advertised(&self) -> bool {
+        self.advertisements.advertised() > 0
+    }
+
+    /// For `/info`; reasons are for callers on this box.
+    pub(crate) fn to_json(&self, with_details: bool) -> Json {
+        let (up, dialed) = self.table.count();
+        let shown = self.advertisements.shown(Instant::now());
+        let realm = self.links.linked().ok().map(|(_, realm)| realm);
+        let mut told = json!({
+            "org": self.org,
+            "node": self.node.to_string(),
+            "realm": realm.as_ref().map(|realm| NodeId::from_bytes(realm.id).to_string()),
+            "realm_name": realm.and_then(|realm| realm.name),
+            "links": {"up": up, "dialed": dialed},
+            "advertised": shown.iter().filter(|shown| shown.is_advertised).count(),
+            "offered": shown.len(),
+        });
+        if let Some(development) = &self.development {
+            told["development"] = json!({"station_here": development.has_seat(), "relayed_calls": development.relayed()});
+        }
+        if with_details {
+            told["advertisements"] = json!(shown.get(..SHOWN).unwrap_or(&shown));
+        }
+        told
+    }
+}
+
+/// What is offered: each capability, and what every service answers.
+fn offers(setup: &Setup) -> Vec<Offered> {
+    let (info, org) = (setup.blueprint.info, &setup.config.org);
+    let answering = Answering { dispatch: Arc::clone(&setup.dispatch), workers: setup.workers.clone() };
+    let system = Arc::new(System {
+        blueprint: setup.blueprint,
+        board: Arc::clone(&setup.board),
+        org: org.clone(),
+        node: setup.node,
+        since: Instant::now(),
+        description: OnceLock::new(),
+    });
+    let offered = |name: &str, version, access: Access, handler| Offered {
+        procedure: procedure(org, name, version),
+        handler,
+        policy: Box::new(move |realm| access::policy_of(access, realm)),
+    };
+    let own = info.capabilities.iter().enumerate();
+    let own = own.map(|(slot, offer)| offered(offer.name, offer.version, offer.access, answering.handler(slot)));
+    let scope = info.identity.scope;
+    own.chain([
+        offered(&format!("{scope}.info"), 1, Access::Open, system.info()),
+        offered(&format!("{scope}.describe"), 1, Access::Realm, system.describe()),
+    ])
+    .collect()
+}
+
+/// The stations that are set, if they are.
+fn fixed_target(config: &MeshConfig) -> Option<Target> {
+    let realm = config.realm.clone()?;
+    (!config.stations.is_empty()).then(|| Target { stations: config.stations.clone(), realm })
+}
+
+/// The SDK's name for a profile.
+pub(crate) fn profile(profile: CryptoProfile) -> Profile {
+    match profile {
+        CryptoProfile::PqPure => Profile::PqPure,
+        CryptoProfile::PqHybrid => Profile::PqHybrid,
+    }
+}

@@ -1,0 +1,109 @@
+//! What every service answers over the mesh besides its own capabilities: `info`, open to all, and
+//! `describe`, which tells schemas and is for the realm.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use macula_rust::station_link::{self, Handler};
+use serde_json::{Value as Json, json};
+
+use super::metadata::{self, Metadata};
+use super::value::{self, Value};
+use crate::capability::CapabilityError;
+use crate::contract::Contract;
+use crate::health::board::Board;
+use crate::node_id::NodeId;
+use crate::service::Blueprint;
+use crate::telemetry::panics;
+
+/// What `info` and `describe` are made of.
+pub(crate) struct System {
+    pub(crate) blueprint: Blueprint,
+    pub(crate) board: Arc<Board>,
+    pub(crate) org: String,
+    pub(crate) node: NodeId,
+    pub(crate) since: Instant,
+    pub(crate) description: OnceLock<Result<Value, String>>,
+}
+
+impl System {
+    /// Name, version, health in one word and what is offered; nothing that is not for everybody.
+    pub(crate) fn info(self: &Arc<Self>) -> Handler {
+        let system = Arc::clone(self);
+        answering(move || {
+            let info = system.blueprint.info;
+            let offers: Vec<_> =
+                info.capabilities.iter().map(|offer| super::procedure(&system.org, offer.name, offer.version)).collect();
+            value::encode(&json!({
+                "name": info.name,
+                "version": info.version,
+                "description": info.description,
+                "org": system.org,
+                "node": system.node.to_string(),
+                "hecate_om": env!("CARGO_PKG_VERSION"),
+                "uptime_s": system.since.elapsed().as_secs(),
+                "status": system.board.summary().status,
+                "capabilities": offers,
+            }))
+            .map_err(value::ValueError::of_reply)
+        })
+    }
+
+    /// The contract: every capability with its schemas, as OpenAPI. Made when somebody first asks.
+    pub(crate) fn describe(self: &Arc<Self>) -> Handler {
+        let system = Arc::clone(self);
+        answering(move || {
+            let made = system.description.get_or_init(|| {
+                let document = panics::caught(|| Contract::of(system.blueprint).openapi());
+                let document = document.map_err(|panic| panic.to_string())?;
+                value::encode(&json!({"openapi": without_booleans(document)})).map_err(|error| error.to_string())
+            });
+            made.clone().map_err(CapabilityError::internal)
+        })
+    }
+}
+
+/// The mesh carries no booleans: in a schema, `true` is `{}` and `false` is `{"not": {}}`; elsewhere they
+/// are 1 and 0.
+fn without_booleans(document: Json) -> Json {
+    match document {
+        Json::Bool(truth) => Json::from(u8::from(truth)),
+        Json::Array(items) => items.into_iter().map(without_booleans).collect(),
+        Json::Object(members) => {
+            let member = |(name, member): (String, Json)| {
+                let is_schema = matches!(name.as_str(), "additionalProperties" | "items" | "unevaluatedProperties");
+                let member = match member {
+                    Json::Bool(true) if is_schema => json!({}),
+                    Json::Bool(false) if is_schema => json!({"not": {}}),
+                    other => without_booleans(other),
+                };
+                (name, member)
+            };
+            Json::Object(members.into_iter().map(member).collect())
+        }
+        other => other,
+    }
+}
+
+fn answering(answer: impl Fn() -> Result<Value, CapabilityError> + Send + Sync + 'static) -> Handler {
+    let answer = Arc::new(answer);
+    station_link::handler(move |mut request| {
+        let answer = Arc::clone(&answer);
+        async move {
+            let is_ours = Metadata::take(&mut request.payload).is_some();
+            answer().or_else(|error| if is_ours { Ok(metadata::refusal(&error)) } else { Err(metadata::text(&error)) })
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schema_says_the_same_without_booleans() {
+        let schema = json!({"type": "object", "additionalProperties": false, "x": [true, {"items": true}]});
+        let expected = json!({"type": "object", "additionalProperties": {"not": {}}, "x": [1, {"items": {}}]});
+        assert_eq!(without_booleans(schema), expected);
+    }
+}
