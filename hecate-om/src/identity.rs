@@ -6,13 +6,14 @@
 //mod action;
 //mod ask;
 //mod backoff;
-//pub(crate) mod certificate;
+pub(crate) mod certificate;
 //pub(crate) mod claim;
 mod error;
 mod key;
 mod place;
 mod seed;
 //pub(crate) mod token;
+mod x509;
 
 pub(crate) use self::error::IdentityError;
 pub(crate) use self::key::Identity;
