@@ -239,6 +239,15 @@ fn make_folder(path: &Path, closed: u32, variable: &str) -> Result<(), FolderErr
     }
 }
 
+/// Makes a folder of the data folder that others cannot enter, or finds one.
+///
+/// # Errors
+/// When it is not ours, when others could reach into it, or when it cannot be made.
+#[cfg(feature = "macula")]
+pub(crate) fn make_private(path: &Path) -> Result<(), FolderError> {
+    make_folder(path, PRIVATE, DATA_DIR)
+}
+
 /// Whether a folder that is missing can be made: in the first one above it that is there.
 fn check_can_make(path: &Path) -> Result<(), FolderError> {
     use rustix::fs::Access;

@@ -4,7 +4,7 @@ pub(crate) mod board;
 pub(crate) mod check;
 pub(crate) mod endpoint;
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 pub(crate) mod monitor;
 pub(crate) mod pulse;
 mod report;

@@ -43,6 +43,8 @@ mod dispatch;
 mod exit;
 mod folder;
 mod health;
+#[cfg(feature = "macula")]
+mod identity;
 mod lifecycle;
 #[cfg(test)]
 mod limits;

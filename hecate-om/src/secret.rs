@@ -10,6 +10,8 @@ mod read;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Deref;
+#[cfg(feature = "macula")]
+use std::path::Path;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -242,6 +244,18 @@ impl Secrets {
     fn handed_out(&self) -> MutexGuard<'_, BTreeMap<String, Secret>> {
         self.handed_out.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Reads a secret that is no text, judged like every other.
+#[cfg(feature = "macula")]
+pub(crate) fn read_bytes(folder: &Path, name: &str) -> Result<Zeroizing<Vec<u8>>, SecretError> {
+    Ok(read::bytes(folder, name)?)
+}
+
+/// Reads a file beside the secrets that everybody may read.
+#[cfg(feature = "macula")]
+pub(crate) fn read_public(folder: &Path, name: &str) -> Result<Vec<u8>, SecretError> {
+    Ok(read::public(folder, name)?)
 }
 
 #[cfg(test)]

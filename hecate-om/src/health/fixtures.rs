@@ -14,7 +14,7 @@ static INFO: ServiceInfo = {
 };
 
 /// The board of a service that runs.
-pub(super) fn running() -> Arc<Board> {
+pub(crate) fn running() -> Arc<Board> {
     let board = Board::new(&INFO, Dispatch::new(&INFO));
     board.enter(Phase::Running);
     board

@@ -31,6 +31,28 @@ pub(super) fn read(folder: &Path, name: &str) -> Result<Zeroizing<String>, Wrong
     text(file, &path)
 }
 
+/// Reads a secret that is no text, such as a key.
+#[cfg(feature = "macula")]
+pub(super) fn bytes(folder: &Path, name: &str) -> Result<Zeroizing<Vec<u8>>, Wrong> {
+    let path = folder.join(name);
+    let file = open(folder, &path)?;
+    judge(&file, &path)?;
+    content_of(file, &path)
+}
+
+/// Reads a file beside the secrets that everybody may read, such as a certificate.
+#[cfg(feature = "macula")]
+pub(super) fn public(folder: &Path, name: &str) -> Result<Vec<u8>, Wrong> {
+    let path = folder.join(name);
+    let file = open(folder, &path)?;
+    let found = rustix::fs::fstat(&file);
+    let found = found.map_err(|error| Wrong::Io { action: "look at", path: path.clone(), source: error.into() })?;
+    if !FileType::from_raw_mode(found.st_mode).is_file() {
+        return Err(no_file(&path));
+    }
+    content_of(file, &path).map(|mut bytes| std::mem::take(&mut *bytes))
+}
+
 /// A link is followed only to where secrets are: within the folder, as in the volumes of Kubernetes,
 /// or to where container engines mount them.
 fn open(folder: &Path, path: &Path) -> Result<File, Wrong> {
@@ -153,8 +175,8 @@ fn judge(file: &File, path: &Path) -> Result<(), Wrong> {
     Ok(())
 }
 
-/// The text of the file, without one line end. Nothing that was read stays behind in memory.
-fn text(mut file: File, path: &Path) -> Result<Zeroizing<String>, Wrong> {
+/// What the file holds. Nothing that was read stays behind in memory.
+fn content_of(mut file: File, path: &Path) -> Result<Zeroizing<Vec<u8>>, Wrong> {
     // Of its full size from the start: one that grows would leave copies behind.
     let mut buffer = Zeroizing::new(vec![0; MAX_BYTES + 1]);
     let mut length = 0;
@@ -166,10 +188,17 @@ fn text(mut file: File, path: &Path) -> Result<Zeroizing<String>, Wrong> {
             Err(source) => return Err(Wrong::Io { action: "read", path: path.to_owned(), source }),
         }
     }
-    let bytes = &buffer[..length];
     if length > MAX_BYTES {
         return Err(content(path, "is larger than 64 KiB", "is it the right file?"));
     }
+    buffer.truncate(length);
+    Ok(buffer)
+}
+
+/// The text of the file, without one line end.
+fn text(file: File, path: &Path) -> Result<Zeroizing<String>, Wrong> {
+    let buffer = content_of(file, path)?;
+    let bytes = buffer.as_slice();
     let bytes = bytes.strip_suffix(b"\n").map_or(bytes, |line| line.strip_suffix(b"\r").unwrap_or(line));
     if bytes.is_empty() {
         return Err(content(path, "is empty", "write the secret into it"));
