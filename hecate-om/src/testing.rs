@@ -189,6 +189,7 @@ impl<S: Service> Setup<S> {
             (setting::SECRETS_DIR.variable, secrets_dir.into_os_string()),
             (setting::HEALTH_ADDR.variable, "127.0.0.1:0".into()),
             (setting::LOG.variable, "off".into()),
+            (setting::MESH.variable, "off".into()),
         ]);
         if let Some(settings) = self.settings {
             sources = sources.with_settings(settings);

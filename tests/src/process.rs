@@ -36,6 +36,8 @@ impl Launch {
         variables.insert("HECATE_RUNTIME_DIR".to_owned(), folder.path().join("run").to_str().unwrap().to_owned());
         variables.insert("HECATE_DATA_DIR".to_owned(), folder.path().join("data").to_str().unwrap().to_owned());
         variables.insert("HECATE_HEALTH_ADDR".to_owned(), "127.0.0.1:0".to_owned());
+        // On the mesh is only who says so: a key is made for each, and a station started.
+        variables.insert("HECATE_MESH".to_owned(), "off".to_owned());
         variables.insert("LAB_JOURNAL".to_owned(), folder.path().join("journal").to_str().unwrap().to_owned());
         Self { program: program.to_owned(), service, folder, variables, arguments: Vec::new(), through: Vec::new() }
     }

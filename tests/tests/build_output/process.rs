@@ -28,6 +28,7 @@ impl Running {
         let child = Command::new(binary)
             .env("HECATE_RUNTIME_DIR", &runtime_dir)
             .env("HECATE_HEALTH_ADDR", "127.0.0.1:0")
+            .env("HECATE_MESH", "off")
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
