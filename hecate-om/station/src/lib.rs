@@ -5,13 +5,22 @@
 //! with a realm of its own that admits the services of this box.
 
 mod counts;
+mod development;
 mod error;
 mod faults;
+mod folder;
+mod info;
+mod keys;
 mod limits;
+mod seat;
 mod station;
 
 pub use counts::Counts;
+pub use development::{DevelopmentMesh, JoinError, REALM_NAME, SeatState};
 pub use error::StationError;
 pub use faults::Faults;
+pub use folder::FolderError;
+pub use info::{InfoError, StationInfo};
+pub use keys::KeysError;
 pub use limits::Limits;
 pub use station::{Keys, Options, Station};
