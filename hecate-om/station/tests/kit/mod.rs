@@ -17,7 +17,7 @@ use macula_rust::station_link::handler;
 use tokio::io::AsyncBufReadExt;
 
 /// No wait is longer: the box may be busy with other tests.
-pub const BOUND: Duration = Duration::from_secs(60);
+pub(crate) const BOUND: Duration = Duration::from_secs(60);
 
 const FOLDER: &str = "STATION_TEST_FOLDER";
 const LINK: &str = "STATION_TEST_LINK";
@@ -26,7 +26,7 @@ const LINK: &str = "STATION_TEST_LINK";
 const MARK: &str = "@@ ";
 
 /// Waits until there is something.
-pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {
         if let Some(found) = look() {
@@ -39,7 +39,7 @@ pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 
 /// How a service uses the station.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Link {
+pub(crate) enum Link {
     /// It does not.
     None,
     /// As any client of the SDK: it knows only where the station was when it came.
@@ -49,7 +49,7 @@ pub enum Link {
 }
 
 /// A service of a box, as a process.
-pub struct Service {
+pub(crate) struct Service {
     child: Child,
     orders: ChildStdin,
     said: Arc<Mutex<Vec<String>>>,
@@ -57,15 +57,15 @@ pub struct Service {
 
 /// What a service says of the station.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
-    pub pid: u32,
-    pub port: u16,
-    pub node: String,
+pub(crate) struct Seen {
+    pub(crate) pid: u32,
+    pub(crate) port: u16,
+    pub(crate) node: String,
 }
 
 impl Service {
     /// Starts one; `part` is the test that plays it.
-    pub fn start(part: &str, folder: &Path, link: Link) -> Self {
+    pub(crate) fn start(part: &str, folder: &Path, link: Link) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", part, "--nocapture", "--test-threads=1"])
             .env(FOLDER, folder)
@@ -91,34 +91,34 @@ impl Service {
         Self { child, orders, said }
     }
 
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    pub fn order(&mut self, order: &str) {
+    pub(crate) fn order(&mut self, order: &str) {
         writeln!(self.orders, "{order}").unwrap();
     }
 
     /// The last that it said of something.
-    pub fn last(&self, subject: &str) -> Option<String> {
+    pub(crate) fn last(&self, subject: &str) -> Option<String> {
         let said = self.said.lock().unwrap();
         said.iter().rev().find_map(|words| words.strip_prefix(subject)?.strip_prefix(' ').map(str::to_owned))
     }
 
     /// Waits for it to say something.
-    pub fn says(&self, subject: &str) -> String {
+    pub(crate) fn says(&self, subject: &str) -> String {
         eventually(&format!("{} says {subject}", self.pid()), || self.last(subject))
     }
 
-    pub fn forget(&self) {
+    pub(crate) fn forget(&self) {
         self.said.lock().unwrap().clear();
     }
 
-    pub fn holds(&self) -> bool {
+    pub(crate) fn holds(&self) -> bool {
         self.last("state").as_deref() == Some("Holding")
     }
 
-    pub fn seen(&self) -> Option<Seen> {
+    pub(crate) fn seen(&self) -> Option<Seen> {
         let words = self.last("station")?;
         let mut words = words.split(' ');
         let (pid, port, node) = (words.next()?, words.next()?, words.next()?);
@@ -126,12 +126,12 @@ impl Service {
     }
 
     /// Waits until it knows that a process has the station.
-    pub fn sees(&self, pid: u32) -> Seen {
+    pub(crate) fn sees(&self, pid: u32) -> Seen {
         eventually(&format!("{} sees the station of {pid}", self.pid()), || self.seen().filter(|seen| seen.pid == pid))
     }
 
     /// Calls a procedure of another until it answers.
-    pub fn reaches(&mut self, procedure: &str) -> String {
+    pub(crate) fn reaches(&mut self, procedure: &str) -> String {
         let begun = Instant::now();
         loop {
             self.forget_answers();
@@ -145,25 +145,25 @@ impl Service {
         }
     }
 
-    pub fn forget_answers(&self) {
+    pub(crate) fn forget_answers(&self) {
         self.said.lock().unwrap().retain(|words| !words.starts_with("answer "));
     }
 
     /// kill -9.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
     /// Leaves in order, and says how long that took.
-    pub fn leave(mut self) -> Duration {
+    pub(crate) fn leave(mut self) -> Duration {
         self.order("leave");
         let took = Duration::from_millis(self.says("left").parse().unwrap());
         assert!(self.child.wait().unwrap().success());
         took
     }
 
-    pub fn signal(&self, signal: rustix::process::Signal) {
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
         rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal).unwrap();
     }
 }
@@ -184,7 +184,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// Plays a service, when the environment says so.
-pub fn play() -> bool {
+pub(crate) fn play() -> bool {
     let Some(folder) = std::env::var_os(FOLDER) else { return false };
     let link = std::env::var(LINK).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
