@@ -9,7 +9,7 @@ use tokio::sync::{Mutex, watch};
 
 use super::link::Target;
 use crate::config::mesh::{Realm, Station};
-use crate::node_id::{NodeId, decode_hex};
+use crate::node_id::NodeId;
 use crate::random;
 
 /// How long joining rests after it failed, at first and at most.
@@ -51,15 +51,11 @@ impl Development {
                 }
             }
         };
-        loop {
-            let found = station.borrow_and_update().as_ref().and_then(target_of);
-            target.send_if_modified(|target| {
-                let is_news = found.is_some() && *target != found;
-                if is_news {
-                    target.clone_from(&found);
-                }
-                is_news
-            });
+        for epoch in 0.. {
+            let found = station.borrow_and_update().as_ref().map(|info| target_of(info, epoch));
+            if found.is_some() {
+                target.send_replace(found);
+            }
             if station.changed().await.is_err() {
                 std::future::pending::<()>().await;
             }
@@ -91,12 +87,10 @@ impl Development {
     }
 }
 
-/// The station of a file that another process wrote.
-fn target_of(info: &StationInfo) -> Option<Target> {
-    let node: NodeId = info.node_id.parse().ok()?;
-    let realm: NodeId = info.realm.parse().ok()?;
+/// What another process told of its station.
+fn target_of(info: &StationInfo, epoch: u64) -> Target {
+    let node = NodeId::from_bytes(info.node_id);
     let station = Station { host: info.host.clone(), port: info.port, node };
-    let realm =
-        Realm { id: *realm.as_bytes(), name: Some(info.realm_name.clone()), key: decode_hex(&info.realm_key)? };
-    Some(Target { stations: vec![station], realm })
+    let realm = Realm { id: info.realm, name: Some(info.realm_name.clone()), key: info.realm_key.clone() };
+    Target { stations: vec![station], realm, epoch }
 }

@@ -1,5 +1,6 @@
 //! The links of this node to stations: dialed in the background, for ever, and told as they come and go.
 
+mod probe;
 mod table;
 
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use macula_rust::pool::{Opts, Pool, PoolError, Seed};
 use macula_rust::station_link::AdmissionLimits;
 use thiserror::Error;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::config::mesh::{Realm, Station};
@@ -59,6 +61,9 @@ pub(crate) const ADMISSION: AdmissionLimits = AdmissionLimits {
 pub(crate) struct Target {
     pub(crate) stations: Vec<Station>,
     pub(crate) realm: Realm,
+    /// Another one when another process answers at the same address: links to the one before are dead,
+    /// though nothing says so.
+    pub(crate) epoch: u64,
 }
 
 /// The links of this node, as they come and go.
@@ -206,6 +211,10 @@ impl Dialer {
     /// Tells of the links until there are others to dial.
     async fn hold(&mut self, pool: Pool, target: &Target) {
         let mut changes = self.table.changes();
+        let mut probing = JoinSet::new();
+        for station in &target.stations {
+            probing.spawn(probe::probe(pool.clone(), station.node));
+        }
         loop {
             changes.borrow_and_update();
             let up = pool.status().into_iter().filter(|link| link.up && !link.direct);

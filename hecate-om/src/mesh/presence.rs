@@ -227,7 +227,7 @@ fn offers(setup: &Setup) -> Vec<Offered> {
 /// The stations that are set, if they are.
 fn fixed_target(config: &MeshConfig) -> Option<Target> {
     let realm = config.realm.clone()?;
-    (!config.stations.is_empty()).then(|| Target { stations: config.stations.clone(), realm })
+    (!config.stations.is_empty()).then(|| Target { stations: config.stations.clone(), realm, epoch: 0 })
 }
 
 /// The SDK's name for a profile.
