@@ -21,7 +21,7 @@ const ANSWER: Duration = Duration::from_secs(5);
 const MISSES: u32 = 2;
 
 /// How long the link to a station that does not answer may take to close.
-const CLOSE: Duration = Duration::from_secs(1);
+const CLOSE: Duration = Duration::from_secs(5);
 
 /// Asks a station for a record that nobody has, for ever; a link to one that does not answer is closed, and
 /// the pool dials it again.
