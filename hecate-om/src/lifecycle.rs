@@ -42,6 +42,8 @@ pub(crate) struct Ready {
     pub(crate) blueprint: Blueprint,
     pub(crate) health: Place,
     pub(crate) socket: PathBuf,
+    /// Where on the mesh, in words.
+    pub(crate) mesh: String,
     pub(crate) took: Duration,
 }
 

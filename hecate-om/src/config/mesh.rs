@@ -40,6 +40,20 @@ pub(crate) struct MeshConfig {
     pub(crate) stations: Vec<Station>,
 }
 
+/// For people: where the service will be found.
+impl fmt::Display for MeshConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (org, stations) = (&self.org, self.stations.len());
+        match (self.mode, stations) {
+            (MeshMode::Off, _) => f.write_str("off"),
+            _ if !cfg!(feature = "macula") => f.write_str("not built in"),
+            (_, 0) => write!(f, "as {org}, on the development mesh of this box"),
+            (_, 1) => write!(f, "as {org}, by one station"),
+            _ => write!(f, "as {org}, by {stations} stations"),
+        }
+    }
+}
+
 /// Whether a service is on the mesh.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum MeshMode {

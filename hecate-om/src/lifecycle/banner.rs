@@ -25,6 +25,7 @@ pub(crate) fn announce(ready: &Ready, audience: Audience) {
                 name = info.name,
                 health = %ready.health,
                 socket = %ready.socket.display(),
+                mesh = ready.mesh,
                 capabilities = info.capabilities.len(),
                 offers = shown.join(" "),
                 r#try = try_line(ready),
@@ -45,6 +46,7 @@ fn text(ready: &Ready) -> String {
     };
     line("health", &ready.health.to_string());
     line("socket", &ready.socket.display().to_string());
+    line("mesh", &ready.mesh);
     let width =
         info.capabilities.iter().take(SHOWN).map(|capability| capability.to_string().len()).max().unwrap_or_default();
     for (index, capability) in info.capabilities.iter().take(SHOWN).enumerate() {

@@ -410,6 +410,7 @@ impl Begun {
                     blueprint,
                     health: place,
                     socket: running.folder.paths.api_socket(),
+                    mesh: steps.launch.config.mesh.to_string(),
                     took: steps.begun.elapsed(),
                 };
                 Ok(Outcome::Up(Box::new(Up { running, identified, ready, pulse: Arc::clone(steps.pulse) })))
