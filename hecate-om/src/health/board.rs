@@ -66,11 +66,25 @@ pub(crate) struct Board {
     started: (SystemTime, Instant),
     state: Mutex<State>,
     changes: watch::Sender<&'static str>,
-    mesh: OnceLock<MeshShown>,
+    mesh: OnceLock<ShowMesh>,
 }
 
-/// How the service is on the mesh, with or without what is only for callers on this box.
-pub(crate) type MeshShown = Box<dyn Fn(bool) -> serde_json::Value + Send + Sync>;
+/// Tells how the service is on the mesh, with or without what is only for callers on this box.
+type ShowMesh = Box<dyn Fn(bool) -> OnTheMesh + Send + Sync>;
+
+/// How the service is on the mesh.
+#[derive(Debug)]
+pub(crate) struct OnTheMesh {
+    /// How many links are up.
+    pub(crate) links: usize,
+    /// How many procedures are offered, and how many of them are found.
+    pub(crate) offered: usize,
+    pub(crate) advertised: usize,
+    /// How many calls the station of this process has passed on, if there is one.
+    pub(crate) relayed: Option<u64>,
+    /// All of it, for `/info`.
+    pub(crate) told: serde_json::Value,
+}
 
 impl Board {
     pub(crate) fn new(info: &'static ServiceInfo, dispatch: Arc<Dispatch>) -> Arc<Self> {
@@ -112,12 +126,12 @@ impl Board {
 
     /// From now on `shown` tells how the service is on the mesh.
     #[cfg(feature = "macula")]
-    pub(crate) fn show_mesh(&self, shown: MeshShown) {
-        let _ = self.mesh.set(shown);
+    pub(crate) fn show_mesh(&self, show: ShowMesh) {
+        let _ = self.mesh.set(show);
     }
 
     /// How the service is on the mesh, if it is.
-    pub(crate) fn mesh(&self, with_details: bool) -> Option<serde_json::Value> {
+    pub(crate) fn mesh(&self, with_details: bool) -> Option<OnTheMesh> {
         Some(self.mesh.get()?(with_details))
     }
 

@@ -170,7 +170,7 @@ async fn info(State(told): On, Extension(Detail(detail)): For) -> Response {
         "capabilities": capabilities,
     });
     if let Some(mesh) = board.mesh(detail) {
-        body["mesh"] = mesh;
+        body["mesh"] = mesh.told;
     }
     respond(StatusCode::OK, &body)
 }

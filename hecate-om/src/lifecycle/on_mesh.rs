@@ -65,7 +65,7 @@ mod here {
             match begun {
                 Ok(presence) => {
                     let view = Arc::clone(presence.view());
-                    board.show_mesh(Box::new(move |with_details| view.to_json(with_details)));
+                    board.show_mesh(Box::new(move |with_details| view.told(with_details)));
                     Self(Some(presence))
                 }
                 Err(error) => {

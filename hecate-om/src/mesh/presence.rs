@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use macula_rust::node_key::NodeKey;
 use macula_rust::profile::Profile;
-use serde_json::{Value as Json, json};
+use serde_json::json;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -22,7 +22,7 @@ use super::{access, procedure, watch as watching};
 use crate::capability::Access;
 use crate::config::mesh::{CryptoProfile, MeshConfig};
 use crate::dispatch::Dispatch;
-use crate::health::board::Board;
+use crate::health::board::{Board, OnTheMesh};
 use crate::node_id::NodeId;
 use crate::service::Blueprint;
 
@@ -173,27 +173,29 @@ impl View {
         self.advertisements.advertised() > 0
     }
 
-    /// For `/info`; reasons are for callers on this box.
-    pub(crate) fn to_json(&self, with_details: bool) -> Json {
-        let (up, dialed) = self.table.count();
+    /// For health and metrics; reasons are for callers on this box.
+    pub(crate) fn told(&self, with_details: bool) -> OnTheMesh {
+        let (links, dialed) = self.table.count();
         let shown = self.advertisements.shown(Instant::now());
+        let advertised = shown.iter().filter(|shown| shown.is_advertised).count();
         let realm = self.links.linked().ok().map(|(_, realm)| realm);
+        let relayed = self.development().and_then(Development::relayed);
         let mut told = json!({
             "org": self.org,
             "node": self.node.to_string(),
             "realm": realm.as_ref().map(|realm| NodeId::from_bytes(realm.id).to_string()),
             "realm_name": realm.and_then(|realm| realm.name),
-            "links": {"up": up, "dialed": dialed},
-            "advertised": shown.iter().filter(|shown| shown.is_advertised).count(),
+            "links": {"up": links, "dialed": dialed},
             "offered": shown.len(),
+            "advertised": advertised,
         });
         if let Some(development) = &self.development {
-            told["development"] = json!({"station_here": development.has_seat(), "relayed_calls": development.relayed()});
+            told["development"] = json!({"station_here": development.has_seat(), "relayed_calls": relayed});
         }
         if with_details {
             told["advertisements"] = json!(shown.get(..SHOWN).unwrap_or(&shown));
         }
-        told
+        OnTheMesh { links, offered: shown.len(), advertised, relayed, told }
     }
 }
 

@@ -7,6 +7,7 @@
 mod calls;
 mod fold;
 mod health;
+mod mesh;
 mod process;
 mod runtime;
 mod sources;
@@ -31,13 +32,15 @@ pub(crate) const MAX_EXPOSITION: usize = 1024 * 1024;
 
 /// Everything that is counted; `restarts` are those of tasks.
 pub(crate) fn exposition(board: &Board, pulse: &Pulse, restarts: Vec<(String, u64)>) -> String {
-    written(vec![
+    let mut groups: Vec<Box<dyn Collector>> = vec![
         Box::new(sources::build(board)),
         Box::new(sources::health(board)),
         Box::new(sources::calls(board)),
         Box::new(sources::runtime(board, pulse, restarts)),
         Box::new(process::Process::now()),
-    ])
+    ];
+    groups.extend(sources::mesh(board).map(|mesh| Box::new(mesh) as Box<dyn Collector>));
+    written(groups)
 }
 
 /// The groups that can be written and have room; never half of one.

@@ -3,6 +3,7 @@
 use super::Spread;
 use super::calls::{CallCounts, Calls};
 use super::health::{CheckFound, HealthState};
+use super::mesh::Mesh;
 use super::runtime::{Build, Runtime};
 use crate::dispatch::tally::Outcome;
 use crate::health::board::Board;
@@ -38,6 +39,17 @@ pub(super) fn calls(board: &Board) -> Calls {
         reply_bytes: Spread::of(&tally.replies.snapshot(), 1.0),
     });
     Calls::of(counts.collect(), board.dispatch().unknown())
+}
+
+/// Nothing where the service is not on the mesh.
+pub(super) fn mesh(board: &Board) -> Option<Mesh> {
+    let mesh = board.mesh(false)?;
+    Some(Mesh {
+        links: mesh.links as u64,
+        offered: mesh.offered as u64,
+        advertised: mesh.advertised as u64,
+        relayed: mesh.relayed,
+    })
 }
 
 pub(super) fn runtime(board: &Board, pulse: &Pulse, restarts: Vec<(String, u64)>) -> Runtime {
