@@ -286,7 +286,7 @@ impl Claimed {
         }
         let config = steps.launch.config.clone();
         let read = tokio::task::spawn_blocking(move || Identified::read(&config));
-        let read = async { read.await.map_err(|error| BootError::Runtime(error.into()))?.map_err(BootError::from) };
+        let read = async { read.await.map_err(|error| BootError::Runtime(error.into()))? };
         let identified = steps.step_within(IDENTITY, "reading the identity", read).await?;
         Ok(IdentifiedClaim { claimed: self, identified })
     }

@@ -16,7 +16,8 @@ mod here {
     use crate::config::mesh::MeshMode;
     use crate::dispatch::Dispatch;
     use crate::health::board::Board;
-    use crate::identity::{Identity, IdentityError, Place};
+    use crate::identity::{Identity, Place};
+    use crate::lifecycle::boot::BootError;
     use crate::mesh::presence::{Presence, Setup, profile};
     use crate::service::Blueprint;
 
@@ -25,7 +26,7 @@ mod here {
 
     impl Identified {
         /// Reads the key, or makes it. Blocks.
-        pub(in crate::lifecycle) fn read(config: &Config) -> Result<Self, IdentityError> {
+        pub(in crate::lifecycle) fn read(config: &Config) -> Result<Self, BootError> {
             if config.mesh.mode == MeshMode::Off {
                 return Ok(Self(None));
             }
@@ -34,7 +35,7 @@ mod here {
                 secrets_dir: config.secrets_dir.clone(),
                 profile: profile(config.mesh.profile),
             };
-            Identity::load(&place).map(Some).map(Self)
+            Ok(Self(Some(Identity::load(&place)?)))
         }
     }
 
@@ -96,7 +97,6 @@ mod here {
 
 #[cfg(not(feature = "macula"))]
 mod nowhere {
-    use std::convert::Infallible;
     use std::sync::Arc;
 
     use tokio::runtime::Handle;
@@ -105,12 +105,13 @@ mod nowhere {
     use crate::config::Config;
     use crate::dispatch::Dispatch;
     use crate::health::board::Board;
+    use crate::lifecycle::boot::BootError;
     use crate::service::Blueprint;
 
     pub(in crate::lifecycle) struct Identified;
 
     impl Identified {
-        pub(in crate::lifecycle) fn read(_config: &Config) -> Result<Self, Infallible> {
+        pub(in crate::lifecycle) fn read(_config: &Config) -> Result<Self, BootError> {
             Ok(Self)
         }
     }
