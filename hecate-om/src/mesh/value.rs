@@ -20,7 +20,7 @@ mod write;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub(crate) use error::{Reason, ValueError};
+pub(crate) use error::{Reason, ValueError, cut};
 pub(crate) use macula_rust::cbor::Value;
 pub(crate) use size::size;
 

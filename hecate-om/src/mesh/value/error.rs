@@ -58,7 +58,7 @@ pub(crate) enum Reason {
 
 impl ValueError {
     /// The same, told from one step further out.
-    pub(super) fn in_field(mut self, name: &str) -> Self {
+    pub(crate) fn in_field(mut self, name: &str) -> Self {
         self.0.steps.push(Step::Field(cut(name, MAX_KEY).to_owned()));
         self
     }
