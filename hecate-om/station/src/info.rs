@@ -126,6 +126,11 @@ impl InfoFile {
         Self { path, seen: None }
     }
 
+    /// Makes the file news again.
+    pub(crate) fn forget(&mut self) {
+        self.seen = None;
+    }
+
     /// What the file says, if it is another one than last time.
     pub(crate) fn news(&mut self) -> Option<Result<StationInfo, InfoError>> {
         // Missing: a station that starts has not written it yet.
@@ -240,6 +245,8 @@ mod tests {
         assert!(file.news().is_none());
         // The same words of another station.
         info().publish(&path).unwrap();
+        assert_eq!(file.news().unwrap().unwrap(), info());
+        file.forget();
         assert_eq!(file.news().unwrap().unwrap(), info());
         std::fs::remove_file(&path).unwrap();
         assert!(file.news().is_none());

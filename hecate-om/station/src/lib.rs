@@ -44,8 +44,8 @@
 //! it lives. Every other process tries the lock some seven times a second. When the process that has the
 //! seat is killed, one of the others runs the station within a fraction of a second, as the same node, with
 //! the same realm, on the same port. Clients find that out by themselves: their next packet is answered with
-//! a reset, and an idle link sends one every 15 seconds. Who wants it sooner closes its link when
-//! [`DevelopmentMesh::station`] changes, and the SDK's pool dials again. What they advertised is advertised
+//! a reset, and a link that says nothing is missed after ten seconds. Who wants it sooner closes its link
+//! when [`DevelopmentMesh::station`] changes, and the SDK's pool dials again. What they advertised is advertised
 //! again with the link; the records and subscriptions of a station are in memory only.
 //!
 //! A process that leaves ends its station first: no new connections, what is in flight is relayed to its
@@ -54,7 +54,7 @@
 //! it, because nothing that it does then is left to do.
 //!
 //! A process that is stopped but not dead (`SIGSTOP`, a debugger) keeps the seat, and nobody can take it:
-//! calls time out and links end with `liveness_lost` until it goes on or is killed. A port that another
+//! calls time out, and links end after ten seconds, until it goes on or is killed. A port that another
 //! program took meanwhile is tried for a second; then the station takes another and says so. A folder that
 //! is removed under a running box is noticed within a second and made again, with new keys.
 //!

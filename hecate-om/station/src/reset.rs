@@ -3,7 +3,7 @@
 //! The station that takes its place hears their next packets, knows nothing of their connections and says
 //! so with a stateless reset (RFC 9000, 10.3). A client believes one only with a token that the dead station
 //! gave it, so the tokens are derived from what stations of one box share: the key of their node. Without it
-//! a client waits for two liveness probes, up to a minute and a half.
+//! a client finds out when nothing has come for the idle time of its connection.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
