@@ -84,7 +84,6 @@ mod folder;
 mod info;
 mod keys;
 mod limits;
-mod reset;
 mod seat;
 mod station;
 
