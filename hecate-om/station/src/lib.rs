@@ -46,7 +46,7 @@
 //! the same realm, on the same port. Clients find that out by themselves: their next packet is answered with
 //! a reset, and a link that says nothing is missed after ten seconds. Who wants it sooner closes its link
 //! when [`DevelopmentMesh::station`] changes, and the SDK's pool dials again. What they advertised is advertised
-//! again with the link; the records and subscriptions of a station are in memory only.
+//! again with the link. What else a station holds is in memory only, but for the orgs that it admitted.
 //!
 //! A process that leaves ends its station first: no new connections, what is in flight is relayed to its
 //! end (1.4 seconds at most), every client gets a goodbye, the port is free, and then the seat. Two stations
@@ -64,6 +64,7 @@
 //! |---|---|
 //! | `lock` | held for life by the process that has the seat; its process id, and the last port |
 //! | `node.key`, `realm.key` | the identities of the station and its realm: made when missing, never replaced |
+//! | `orgs` | what the realm admitted, so that nobody has to claim anew |
 //! | `station.json` | what a client needs, [`StationInfo`]; there while a station listens |
 //!
 //! The folder is 0700, the files 0600, and all of it belongs to the user of the services. What is open to
@@ -74,7 +75,7 @@
 //!
 //! Not for other machines, and not for other users of this one: it listens on loopback and refuses
 //! connections of users other than its own and root. Not a station among stations: it knows no other and
-//! keeps no content. Nothing outlives it but its keys and its port.
+//! keeps no content. Nothing outlives it but its keys, its port and the names of its orgs.
 
 mod counts;
 mod development;
@@ -84,6 +85,7 @@ mod folder;
 mod info;
 mod keys;
 mod limits;
+mod orgs;
 mod seat;
 mod station;
 
