@@ -77,22 +77,40 @@
 //! connections of users other than its own and root. Not a station among stations: it knows no other and
 //! keeps no content. Nothing outlives it but its keys, its port and the names of its orgs.
 
+mod calls;
+mod clock;
+mod connection;
+mod core;
 mod counts;
 mod development;
 mod error;
 mod faults;
 mod folder;
+mod handshake;
 mod info;
+mod issued;
 mod keys;
+mod leaf;
 mod limits;
+mod nodes;
 mod orgs;
+mod peer;
+mod pending;
+mod publications;
+mod realm;
+mod records;
+mod registrations;
+mod reset;
 mod seat;
 mod station;
+mod station_procedures;
+mod streams;
+mod wire;
 
 pub use counts::Counts;
 pub use development::{DevelopmentMesh, JoinError, REALM_NAME, SeatState};
 pub use error::StationError;
-pub use faults::Faults;
+pub use faults::{Faults, RefusedRegistrations, RegistrationAnswer, Registrations};
 pub use folder::FolderError;
 pub use info::{InfoError, StationInfo};
 pub use keys::KeysError;
