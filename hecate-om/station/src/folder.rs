@@ -79,6 +79,11 @@ impl StationFolder {
         self.root.join("realm.key")
     }
 
+    /// The orgs that its realm admitted.
+    pub(crate) fn orgs(&self) -> PathBuf {
+        self.root.join("orgs")
+    }
+
     /// Takes the lock, if nobody has it.
     pub(crate) fn take(&self) -> Result<Option<Lock>, FolderError> {
         let path = self.root.join("lock");
@@ -148,7 +153,43 @@ pub(crate) fn open_to_others(found: &Metadata) -> Option<String> {
 }
 
 /// A link in place of a file would have us read or write whatever it points to.
-pub(crate) const NOFOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+const NOFOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+
+/// Reads a file of ours, if it is there, and no more of it than `most` bytes.
+pub(crate) fn read(path: &Path, most: u64) -> Result<Option<Vec<u8>>, FolderError> {
+    let io = |source| FolderError::Io { action: "read", path: path.to_owned(), source };
+    let refuse = |what: String| {
+        let help = "remove it: the station writes it anew".to_owned();
+        Err(FolderError::Unsafe { path: path.to_owned(), what, help })
+    };
+    // Without waiting for who writes, should it be a pipe.
+    let flags = NOFOLLOW | rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened.map_err(io)?,
+    };
+    let found = file.metadata().map_err(io)?;
+    if !found.is_file() {
+        return refuse("is no file".to_owned());
+    }
+    if let Some(what) = open_to_others(&found) {
+        return refuse(what);
+    }
+    let mut content = Vec::new();
+    file.take(most).read_to_end(&mut content).map_err(io)?;
+    Ok(Some(content))
+}
+
+/// Writes a file, whole or not at all. Only for who has the lock.
+pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<(), FolderError> {
+    let temporary = path.with_extension("tmp");
+    // What a process that died here left has whatever mode and content it has.
+    remove(&temporary)?;
+    let open = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary);
+    let written = open.and_then(|mut file| file.write_all(content));
+    let replaced = written.and_then(|()| std::fs::rename(&temporary, path));
+    replaced.map_err(|source| FolderError::Io { action: "write", path: path.to_owned(), source })
+}
 
 /// Removes a file; one that is gone already is fine.
 pub(crate) fn remove(path: &Path) -> Result<(), FolderError> {

@@ -1,15 +1,14 @@
 //! `station.json`: what a client needs to know of the station of this box.
 
-use std::fs::OpenOptions;
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::fmt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use macula_rust::profile::Profile;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::folder::{NOFOLLOW, open_to_others};
+use crate::folder::{self, FolderError};
 
 /// What a client needs to dial the station of this box and to trust its realm: the content of
 /// `station.json`. Fields may be added within the schema, and readers let unknown ones pass.
@@ -45,38 +44,17 @@ impl StationInfo {
 
     /// Writes it, whole or not at all. Only for who has the seat.
     pub(crate) fn publish(&self, path: &Path) -> Result<(), InfoError> {
-        let failed = |source| InfoError::Io { action: "write", path: path.to_owned(), source };
-        let text = serde_json::to_vec_pretty(self).map_err(|error| failed(error.into()))?;
-        let temporary = path.with_extension("tmp");
-        // What a process that died here left has whatever mode and content it has.
-        match std::fs::remove_file(&temporary) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-            _ => {}
-        }
-        let open = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary);
-        let written = open.and_then(|mut file| file.write_all(&text));
-        written.and_then(|()| std::fs::rename(&temporary, path)).map_err(failed)
+        let text = serde_json::to_vec_pretty(self).map_err(|error| InfoError::refused(path, &error))?;
+        Ok(folder::replace(path, &text)?)
     }
 
-    fn read(path: &Path) -> Result<Self, InfoError> {
-        let failed = |source| InfoError::Io { action: "read", path: path.to_owned(), source };
-        let refuse = |what: String| InfoError::Refused { path: path.to_owned(), what };
-        let flags = NOFOLLOW | rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-        let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(failed)?;
-        let found = file.metadata().map_err(failed)?;
-        if !found.is_file() {
-            return Err(refuse("is no file".to_owned()));
-        }
-        if let Some(what) = open_to_others(&found) {
-            return Err(refuse(what));
-        }
-        let mut text = Vec::new();
-        file.take(MOST_BYTES).read_to_end(&mut text).map_err(failed)?;
-        let info: Self = serde_json::from_slice(&text).map_err(|error| refuse(format!("does not read: {error}")))?;
+    fn read(path: &Path) -> Result<Option<Self>, InfoError> {
+        let Some(text) = folder::read(path, MOST_BYTES)? else { return Ok(None) };
+        let info: Self = serde_json::from_slice(&text).map_err(|error| InfoError::refused(path, &error))?;
         if info.schema != Self::SCHEMA {
-            return Err(refuse(format!("is of the schema `{}`, not `{}`", info.schema, Self::SCHEMA)));
+            return Err(InfoError::refused(path, &format!("the schema is `{}`, not `{}`", info.schema, Self::SCHEMA)));
         }
-        Ok(info)
+        Ok(Some(info))
     }
 }
 
@@ -84,24 +62,23 @@ impl StationInfo {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum InfoError {
-    /// The system refuses.
-    #[error("cannot {action} {}", .path.display())]
-    Io {
-        /// What was to be done.
-        action: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    /// The file cannot be had.
+    #[error(transparent)]
+    File(#[from] FolderError),
     /// It is not what a station of this version writes.
-    #[error("{} {what}; help: run all services of this box in the same version, and change no file of the station", .path.display())]
+    #[error("{} does not read: {what}; help: run all services of this box in the same version, and leave the files of the station alone", .path.display())]
     Refused {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         what: String,
     },
+}
+
+impl InfoError {
+    fn refused(path: &Path, what: &dyn fmt::Display) -> Self {
+        Self::Refused { path: path.to_owned(), what: what.to_string() }
+    }
 }
 
 /// A hybrid key takes some 6 KiB in hex.
@@ -126,6 +103,11 @@ impl InfoFile {
         Self { path, seen: None }
     }
 
+    /// Makes the file news again.
+    pub(crate) fn forget(&mut self) {
+        self.seen = None;
+    }
+
     /// What the file says, if it is another one than last time.
     pub(crate) fn news(&mut self) -> Option<Result<StationInfo, InfoError>> {
         // Missing: a station that starts has not written it yet.
@@ -134,14 +116,10 @@ impl InfoFile {
         if self.seen.as_ref() == Some(&stamp) {
             return None;
         }
-        match StationInfo::read(&self.path) {
-            // Replaced or removed in between: the next look tells.
-            Err(InfoError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => None,
-            read => {
-                self.seen = Some(stamp);
-                Some(read)
-            }
-        }
+        // Replaced or removed in between: the next look tells.
+        let read = StationInfo::read(&self.path).transpose()?;
+        self.seen = Some(stamp);
+        Some(read)
     }
 }
 
@@ -225,7 +203,7 @@ mod tests {
         });
         assert_eq!(read, wanted);
         assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o7777, 0o600);
-        assert_eq!(StationInfo::read(&path).unwrap(), info());
+        assert_eq!(StationInfo::read(&path).unwrap(), Some(info()));
         assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 1, "nothing else is left");
     }
 
@@ -240,6 +218,8 @@ mod tests {
         assert!(file.news().is_none());
         // The same words of another station.
         info().publish(&path).unwrap();
+        assert_eq!(file.news().unwrap().unwrap(), info());
+        file.forget();
         assert_eq!(file.news().unwrap().unwrap(), info());
         std::fs::remove_file(&path).unwrap();
         assert!(file.news().is_none());
@@ -259,7 +239,7 @@ mod tests {
         let whole = serde_json::to_string(&info()).unwrap();
         assert!(said("").contains("does not read"));
         assert!(said(&whole[..whole.len() - 1]).contains("does not read"));
-        assert!(said(&whole.replace("station/1", "station/2")).contains("is of the schema `hecate.station/2`"));
+        assert!(said(&whole.replace("station/1", "station/2")).contains("the schema is `hecate.station/2`"));
         assert!(said(&whole.replace("pq_pure", "classic")).contains("not a known crypto profile"));
         assert!(said(&whole.replace(&"ab".repeat(32), "ab")).contains("an id is not 1 bytes long"));
         assert!(said(&whole.replace("00ff", "0xff")).contains("pairs of hex digits"));
@@ -279,6 +259,6 @@ mod tests {
         let mut document: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
         document["motto"] = json!("later");
         std::fs::write(&path, document.to_string()).unwrap();
-        assert_eq!(StationInfo::read(&path).unwrap(), info());
+        assert_eq!(StationInfo::read(&path).unwrap(), Some(info()));
     }
 }

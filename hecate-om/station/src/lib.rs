@@ -44,9 +44,9 @@
 //! it lives. Every other process tries the lock some seven times a second. When the process that has the
 //! seat is killed, one of the others runs the station within a fraction of a second, as the same node, with
 //! the same realm, on the same port. Clients find that out by themselves: their next packet is answered with
-//! a reset, and an idle link sends one every 15 seconds. Who wants it sooner closes its link when
-//! [`DevelopmentMesh::station`] changes, and the SDK's pool dials again. What they advertised is advertised
-//! again with the link; the records and subscriptions of a station are in memory only.
+//! a reset, and a link that says nothing is missed after ten seconds. Who wants it sooner closes its link
+//! when [`DevelopmentMesh::station`] changes, and the SDK's pool dials again. What they advertised is advertised
+//! again with the link. What else a station holds is in memory only, but for the orgs that it admitted.
 //!
 //! A process that leaves ends its station first: no new connections, what is in flight is relayed to its
 //! end (1.4 seconds at most), every client gets a goodbye, the port is free, and then the seat. Two stations
@@ -54,7 +54,7 @@
 //! it, because nothing that it does then is left to do.
 //!
 //! A process that is stopped but not dead (`SIGSTOP`, a debugger) keeps the seat, and nobody can take it:
-//! calls time out and links end with `liveness_lost` until it goes on or is killed. A port that another
+//! calls time out, and links end after ten seconds, until it goes on or is killed. A port that another
 //! program took meanwhile is tried for a second; then the station takes another and says so. A folder that
 //! is removed under a running box is noticed within a second and made again, with new keys.
 //!
@@ -64,6 +64,7 @@
 //! |---|---|
 //! | `lock` | held for life by the process that has the seat; its process id, and the last port |
 //! | `node.key`, `realm.key` | the identities of the station and its realm: made when missing, never replaced |
+//! | `orgs` | what the realm admitted, so that nobody has to claim anew |
 //! | `station.json` | what a client needs, [`StationInfo`]; there while a station listens |
 //!
 //! The folder is 0700, the files 0600, and all of it belongs to the user of the services. What is open to
@@ -74,24 +75,42 @@
 //!
 //! Not for other machines, and not for other users of this one: it listens on loopback and refuses
 //! connections of users other than its own and root. Not a station among stations: it knows no other and
-//! keeps no content. Nothing outlives it but its keys and its port.
+//! keeps no content. Nothing outlives it but its keys, its port and the names of its orgs.
 
+mod calls;
+mod clock;
+mod connection;
+mod core;
 mod counts;
 mod development;
 mod error;
 mod faults;
 mod folder;
+mod handshake;
 mod info;
+mod issued;
 mod keys;
+mod leaf;
 mod limits;
+mod nodes;
+mod orgs;
+mod peer;
+mod pending;
+mod publications;
+mod realm;
+mod records;
+mod registrations;
 mod reset;
 mod seat;
 mod station;
+mod station_procedures;
+mod streams;
+mod wire;
 
 pub use counts::Counts;
 pub use development::{DevelopmentMesh, JoinError, REALM_NAME, SeatState};
 pub use error::StationError;
-pub use faults::Faults;
+pub use faults::{Faults, RefusedRegistrations, RegistrationAnswer, Registrations};
 pub use folder::FolderError;
 pub use info::{InfoError, StationInfo};
 pub use keys::KeysError;

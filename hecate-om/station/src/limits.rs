@@ -35,8 +35,6 @@ pub struct Limits {
     pub record_bytes: usize,
     /// Orgs that the realm admits.
     pub orgs: usize,
-    /// Nodes that are admitted to one org.
-    pub nodes_of_an_org: usize,
 }
 
 impl Default for Limits {
@@ -56,7 +54,6 @@ impl Default for Limits {
             records_of_one: 2048,
             record_bytes: 64 << 20,
             orgs: 256,
-            nodes_of_an_org: 256,
         }
     }
 }

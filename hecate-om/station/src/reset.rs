@@ -1,83 +1,86 @@
-//! How clients learn at once that the station they were linked to is dead.
+//! How the clients of a station that died learn of it from the next one.
 //!
-//! The station that takes its place hears their next packets, knows nothing of their connections and says
-//! so with a stateless reset (RFC 9000, 10.3). A client believes one only with a token that the dead station
-//! gave it, so the tokens are derived from what stations of one box share: the key of their node. Without it
-//! a client waits for two liveness probes, up to a minute and a half.
+//! A successor has the same key and listens on the same port, but knows none of the connections. QUIC has a word
+//! for that, the stateless reset, which a client takes from who knows the secret that the connection began with.
+//! Derived from the node's key, that secret is the same in both, so that a client's next packet, whatever it is,
+//! ends its dead connection.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use macula_mldsa::Zeroizing;
 use macula_rust::keystore::{KeyStore, KeyStoreError};
 use macula_rust::node_key::NodeKey;
 use quinn::crypto::{CryptoError, HmacKey};
 use quinn::{ConnectionId, ConnectionIdGenerator, EndpointConfig};
 use sha2::{Digest, Sha256};
 
-/// An endpoint whose resets clients of an earlier station with this key believe.
-pub(crate) fn endpoint_config(node: &NodeKey) -> EndpointConfig {
-    let mut config = EndpointConfig::default();
-    let private = Private::default();
-    // One that keeps its private part to itself costs its clients the wait, and nothing else.
-    if node.save_to_keystore(&private).is_ok() {
-        config.reset_key(Arc::new(ResetKey::derived_from(&private.bytes())));
-    }
-    // The default ones are told from others by a number that is drawn anew for each endpoint.
-    config.cid_generator(|| Box::new(Ids));
+use crate::clock;
+
+const BLOCK: usize = 64;
+
+/// An endpoint whose resets are good for those of each other station with this key.
+pub(crate) fn endpoint_config(key: &NodeKey) -> EndpointConfig {
+    let mut config = EndpointConfig::new(Arc::new(Secret(derived(key, "stateless reset"))));
+    // Of the default ones, those that another endpoint made are.
+    config.cid_generator(|| Box::new(AnyId));
     config
 }
 
-/// The private part of a key, on its way.
-#[derive(Default)]
-struct Private(Mutex<Zeroizing<Vec<u8>>>);
+/// Connection ids that are told apart by nothing, so that none is dropped unread.
+struct AnyId;
 
-impl Private {
-    fn bytes(&self) -> Zeroizing<Vec<u8>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+impl ConnectionIdGenerator for AnyId {
+    fn generate_cid(&mut self) -> ConnectionId {
+        ConnectionId::new(&clock::number())
+    }
+
+    fn cid_len(&self) -> usize {
+        clock::number().len()
+    }
+
+    fn cid_lifetime(&self) -> Option<Duration> {
+        None
     }
 }
 
-impl KeyStore for Private {
+/// 32 bytes that only who has the node's key can find, for one use.
+fn derived(key: &NodeKey, usage: &str) -> [u8; 32] {
+    let digest = Digested { usage, digest: Mutex::new([0; 32]) };
+    // It cannot fail: the store is the one below. Zeros would make a reset that anybody can send, as a box without
+    // a successor's key has none.
+    if key.save_to_keystore(&digest).is_err() {
+        tracing::warn!("clients of this station will not learn from the next one that it is gone");
+    }
+    digest.digest.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A place that takes a key and keeps its digest.
+struct Digested<'a> {
+    usage: &'a str,
+    digest: Mutex<[u8; 32]>,
+}
+
+impl KeyStore for Digested<'_> {
     fn save_key(&self, key: &[u8]) -> Result<(), KeyStoreError> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Zeroizing::new(key.to_vec());
+        let digest = hmac(key, format!("hecate-om-station {}", self.usage).as_bytes());
+        *self.digest.lock().unwrap_or_else(PoisonError::into_inner) = digest;
         Ok(())
     }
 
-    fn load_key(&self) -> Result<Zeroizing<Vec<u8>>, KeyStoreError> {
+    fn load_key(&self) -> Result<macula_mldsa::Zeroizing<Vec<u8>>, KeyStoreError> {
         Err(KeyStoreError::NotFound)
     }
 
     fn delete_key(&self) -> Result<(), KeyStoreError> {
-        Ok(())
+        Err(KeyStoreError::NotFound)
     }
 }
 
-/// A key of HMAC-SHA256.
-struct ResetKey(Zeroizing<[u8; 32]>);
+struct Secret([u8; 32]);
 
-impl ResetKey {
-    fn derived_from(private: &[u8]) -> Self {
-        let digest = Sha256::new().chain_update(b"hecate-station-reset-v1\0").chain_update(private).finalize();
-        Self(Zeroizing::new(digest.into()))
-    }
-
-    /// RFC 2104.
-    fn tag(&self, data: &[u8]) -> [u8; 32] {
-        let padded = |pad: u8| {
-            let mut block = Zeroizing::new([pad; 64]);
-            block.iter_mut().zip(self.0.iter()).for_each(|(byte, key)| *byte ^= key);
-            Sha256::new().chain_update(*block)
-        };
-        let inner = padded(0x36).chain_update(data).finalize();
-        padded(0x5c).chain_update(inner).finalize().into()
-    }
-}
-
-impl HmacKey for ResetKey {
+impl HmacKey for Secret {
     fn sign(&self, data: &[u8], signature_out: &mut [u8]) {
-        signature_out.iter_mut().zip(self.tag(data)).for_each(|(byte, tag)| *byte = tag);
+        signature_out.copy_from_slice(&hmac(&self.0, data));
     }
 
     fn signature_len(&self) -> usize {
@@ -85,32 +88,21 @@ impl HmacKey for ResetKey {
     }
 
     fn verify(&self, data: &[u8], signature: &[u8]) -> Result<(), CryptoError> {
-        let tag = self.tag(data);
-        // No byte of it tells by time how far it was right.
-        let differs = tag.iter().zip(signature).fold(0, |differs, (tag, byte)| differs | (tag ^ byte));
-        (signature.len() == tag.len() && differs == 0).then_some(()).ok_or(CryptoError)
+        let expected = hmac(&self.0, data);
+        let differs = expected.iter().zip(signature).fold(0, |differs, (one, other)| differs | (one ^ other));
+        (signature.len() == expected.len() && differs == 0).then_some(()).ok_or(CryptoError)
     }
 }
 
-/// Names of connections: eight bytes that nobody guesses by accident.
-struct Ids;
-
-const ID_LENGTH: usize = 8;
-
-impl ConnectionIdGenerator for Ids {
-    fn generate_cid(&mut self) -> ConnectionId {
-        // Its keys come from the system.
-        let id: [u8; ID_LENGTH] = RandomState::new().build_hasher().finish().to_be_bytes();
-        ConnectionId::new(&id)
+/// HMAC-SHA256 (RFC 2104).
+fn hmac(key: &[u8], data: &[u8]) -> [u8; 32] {
+    let mut block = [0; BLOCK];
+    match key.len() <= BLOCK {
+        true => block[..key.len()].copy_from_slice(key),
+        false => block[..32].copy_from_slice(&Sha256::digest(key)),
     }
-
-    fn cid_len(&self) -> usize {
-        ID_LENGTH
-    }
-
-    fn cid_lifetime(&self) -> Option<Duration> {
-        None
-    }
+    let inner = Sha256::new().chain_update(block.map(|byte| byte ^ 0x36)).chain_update(data).finalize();
+    Sha256::new().chain_update(block.map(|byte| byte ^ 0x5c)).chain_update(inner).finalize().into()
 }
 
 #[cfg(test)]
@@ -119,38 +111,25 @@ mod tests {
 
     use super::*;
 
-    fn key(seed: u8) -> ResetKey {
-        ResetKey(Zeroizing::new([seed; 32]))
+    /// RFC 4231, test cases 2 and 6.
+    #[test]
+    fn the_code_is_that_of_the_rfc() {
+        let hex = |bytes: [u8; 32]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        assert_eq!(
+            hex(hmac(b"Jefe", b"what do ya want for nothing?")),
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+        );
+        assert_eq!(
+            hex(hmac(&[0xaa; 131], b"Test Using Larger Than Block-Size Key - Hash Key First")),
+            "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"
+        );
     }
 
     #[test]
-    fn tags_are_those_of_hmac_sha256() {
-        // RFC 4231, case 2: a short key counts as one with zeros behind it.
-        let mut jefe = [0; 32];
-        jefe[..4].copy_from_slice(b"Jefe");
-        let tag = ResetKey(Zeroizing::new(jefe)).tag(b"what do ya want for nothing?");
-        let hex: String = tag.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hex, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
-    }
-
-    #[test]
-    fn a_tag_is_believed_whole_or_not_at_all() {
-        let tag = key(1).tag(b"id");
-        assert!(key(1).verify(b"id", &tag).is_ok());
-        assert!(key(2).verify(b"id", &tag).is_err());
-        assert!(key(1).verify(b"other", &tag).is_err());
-        assert!(key(1).verify(b"id", &tag[..16]).is_err());
-    }
-
-    #[test]
-    fn stations_of_one_node_share_a_key_and_others_do_not() {
-        let derived = |node: &NodeKey| {
-            let private = Private::default();
-            node.save_to_keystore(&private).unwrap();
-            *ResetKey::derived_from(&private.bytes()).0
-        };
-        let nodes = [0, 1].map(|_| NodeKey::generate_identity(Profile::PqPure, 0).unwrap());
-        assert_eq!(derived(&nodes[0]), derived(&nodes[0]));
-        assert_ne!(derived(&nodes[0]), derived(&nodes[1]));
+    fn a_secret_is_of_one_key_and_for_one_use() {
+        let [key, other] = [(); 2].map(|()| NodeKey::generate_identity(Profile::PqPure, 0).unwrap());
+        assert_eq!(derived(&key, "a"), derived(&key, "a"));
+        assert_ne!(derived(&key, "a"), derived(&key, "b"));
+        assert_ne!(derived(&key, "a"), derived(&other, "a"));
     }
 }

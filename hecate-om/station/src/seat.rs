@@ -98,6 +98,8 @@ impl Seat {
                 }
                 Err(error) if self.told.joined.is_some() && is_for_a_person(&error) => return Err(error),
                 Err(error) => {
+                    // What is wrong may be right again with the same file.
+                    self.info.forget();
                     self.told.failing(error);
                     self.told.joined(Ok(()));
                 }

@@ -1,5 +1,8 @@
 //! What a service finds in the folder of its box's station, and what it makes of it.
 
+// The lint knows no helpers of tests.
+#![allow(clippy::unwrap_used)]
+
 use std::fs::Permissions;
 use std::net::UdpSocket;
 use std::os::unix::fs::PermissionsExt;
@@ -198,6 +201,22 @@ async fn a_seat_that_cannot_be_taken_is_told_and_tried_again() {
     std::fs::write(&key, content).unwrap();
     until(&mut state, |state| matches!(state, SeatState::Holding)).await;
     assert_eq!(station(&second).await, info);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follower_whose_folder_is_open_for_a_while_comes_back() {
+    let (_home, folder) = folder();
+    let _owner = join(&folder).await;
+    let follower = join(&folder).await;
+    let info = station(&follower).await;
+    let mut state = follower.state();
+    std::fs::set_permissions(&folder, Permissions::from_mode(0o777)).unwrap();
+    let failing = until(&mut state, is_failing).await.to_string();
+    assert!(failing.contains("is open to others (mode 0777); help: chmod 700 "), "{failing}");
+    assert!(follower.station().borrow().is_none());
+    std::fs::set_permissions(&folder, Permissions::from_mode(0o700)).unwrap();
+    until(&mut state, |state| matches!(state, SeatState::Following)).await;
+    assert_eq!(station(&follower).await, info);
 }
 
 #[tokio::test(flavor = "multi_thread")]

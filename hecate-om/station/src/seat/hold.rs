@@ -16,7 +16,7 @@ use super::{Leave, Look, Retry, Seat};
 use crate::development::{JoinError, REALM_NAME, SeatState};
 use crate::folder::{self, Lock, StationFolder};
 use crate::info::StationInfo;
-use crate::{Keys, Options, Station, StationError};
+use crate::{Keys, Options, Station, StationError, orgs};
 
 /// How long the port of the last station is tried: a process that dies frees it a moment after its lock.
 const PORT: Duration = Duration::from_secs(1);
@@ -56,7 +56,9 @@ impl Seat {
     }
 
     async fn run_station(&mut self, folder: &StationFolder, lock: &mut Lock, keys: Keys) -> Result<Look, JoinError> {
-        let station = start(keys, lock.last_port()).await?;
+        let mut options = Options::new(keys, REALM_NAME);
+        options.orgs = orgs::of_before(folder);
+        let station = start(options, lock.last_port()).await?;
         let address = station.address();
         lock.note(address.port())?;
         let info = StationInfo {
@@ -72,6 +74,8 @@ impl Seat {
         };
         info.publish(&folder.info())?;
 
+        let notes = orgs::note(folder, station.orgs());
+        tokio::pin!(notes);
         self.retry = Retry::new();
         *self.told.running() = Some(station);
         self.told.state.send_replace(SeatState::Holding);
@@ -83,6 +87,7 @@ impl Seat {
         let look = loop {
             tokio::select! {
                 _ = leave.changed() => break Look::Left,
+                () = &mut notes => {}
                 () = time::sleep(LOCK) => if !lock.is_in_place() { break Look::Lost },
             }
         };
@@ -96,8 +101,7 @@ impl Seat {
 }
 
 /// Starts a station where the last one was, or anywhere when that is somebody else's by now.
-async fn start(keys: Keys, last_port: Option<u16>) -> Result<Station, StationError> {
-    let mut options = Options::new(keys, REALM_NAME);
+async fn start(mut options: Options, last_port: Option<u16>) -> Result<Station, StationError> {
     let begun = Instant::now();
     while let Some(port) = last_port {
         options.bind = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
