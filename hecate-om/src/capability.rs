@@ -158,15 +158,7 @@ pub struct CapabilityInfo {
 impl CapabilityInfo {
     #[doc(hidden)]
     pub const fn new(name: &'static str, version: u16, description: &'static str, timeout_ms: u64) -> Self {
-        Self {
-            name,
-            version,
-            description,
-            timeout: Duration::from_millis(timeout_ms),
-            access: Access::Realm,
-            is_idempotent: false,
-            deprecated: None,
-        }
+        Self { name, version, description, timeout: Duration::from_millis(timeout_ms), access: Access::Realm, is_idempotent: false, deprecated: None }
     }
 
     #[doc(hidden)]

@@ -69,8 +69,8 @@ pub mod testing;
 use std::process::ExitCode;
 
 pub use capability::{
-    Access, Call, CallId, Caller, Capability, CapabilityError, CapabilityInfo, ErrorCode, Refusal, RefusalCode, Reply,
-    Request, Trace, TraceId, Via,
+    Access, Call, CallId, Caller, Capability, CapabilityError, CapabilityInfo, ErrorCode, Refusal, RefusalCode, Reply, Request,
+    Trace, TraceId, Via,
 };
 pub use client::CallError;
 pub use config::Settings;

@@ -151,18 +151,7 @@ impl ServiceInfo {
         health_port: u16,
         manifest: &'static str,
     ) -> Self {
-        Self {
-            name,
-            version,
-            description,
-            callback_module,
-            declared_at,
-            capabilities,
-            identity,
-            health_port,
-            manifest,
-            uses: &[],
-        }
+        Self { name, version, description, callback_module, declared_at, capabilities, identity, health_port, manifest, uses: &[] }
     }
 
     #[doc(hidden)]

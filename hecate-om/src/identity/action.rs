@@ -28,9 +28,9 @@ pub(super) fn placed(action: &str, names: &Names) -> Option<String> {
             let (org, name) = object.split_once('/').unwrap_or((&names.org, object));
             let (name, version) = versioned(name)?;
             let org = names.peers.get(org).map_or(org, String::as_str);
-            (!org.is_empty()).then(|| format!("{CALL}:{org}/{name}@{version}"))
+            is_word(org).then(|| format!("{CALL}:{org}/{name}@{version}"))
         }
-        "answer" => versioned(object).filter(|(name, _)| !name.contains('/')).map(|_| action.to_owned()),
+        "answer" => versioned(object).map(|_| action.to_owned()),
         "publish" | "subscribe" => (!object.is_empty()).then(|| action.to_owned()),
         _ => None,
     }
@@ -43,8 +43,9 @@ pub(super) fn grant(action: &str, realm: &str, names: &Names) -> Option<Grant> {
     let of_org = |can| Some(Grant { with: format!("mri:org:{realm}/{own}"), can });
     match verb {
         CALL => {
-            let (reference, version) = versioned(object)?;
-            Some(Grant { with: format!("mri:proc:{realm}/{reference}_v{version}"), can: CALL })
+            let (org, name) = object.split_once('/')?;
+            let (name, version) = versioned(name)?;
+            Some(Grant { with: format!("mri:proc:{realm}/{org}/{name}_v{version}"), can: CALL })
         }
         "answer" => {
             let (name, version) = versioned(object)?;
@@ -59,7 +60,13 @@ pub(super) fn grant(action: &str, realm: &str, names: &Names) -> Option<Grant> {
 fn versioned(reference: &str) -> Option<(&str, u16)> {
     let (name, version) = reference.rsplit_once('@')?;
     let version = version.parse().ok().filter(|version| *version > 0)?;
-    (!name.is_empty()).then_some((name, version))
+    is_word(name).then_some((name, version))
+}
+
+/// What orgs and capabilities are named with.
+fn is_word(text: &str) -> bool {
+    let rest = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
+    !text.is_empty() && text.bytes().all(rest)
 }
 
 #[cfg(test)]
@@ -183,6 +190,9 @@ mod tests {
             "answer:@1",
             "publish:",
             "fly:away",
+            "call:a/b/c@1",
+            "call:Acme/echo.say@1",
+            "answer:echo say@1",
         ] {
             assert_eq!(placed(action, &parrot()), None, "{action}");
         }
