@@ -3,18 +3,20 @@
 //! A service is an institution of its own, never its user: it has its own key, and an operator can say
 //! where that is. This module and `mesh` are the ones that know the Macula SDK.
 
-//mod action;
-//mod ask;
-//mod backoff;
+mod action;
+mod ask;
+mod backoff;
 pub(crate) mod certificate;
-//pub(crate) mod claim;
+pub(crate) mod claim;
 mod error;
 mod key;
+mod names;
 mod place;
 mod seed;
-//pub(crate) mod token;
+pub(crate) mod token;
 mod x509;
 
 pub(crate) use self::error::IdentityError;
 pub(crate) use self::key::Identity;
+pub(crate) use self::names::Names;
 pub(crate) use self::place::Place;

@@ -103,7 +103,10 @@ impl Certificate {
             ));
         }
         let Ok(left) = self.until.duration_since(now) else {
-            return Health::degraded(format!("the certificate of {whose} ended at {}; help: replace {FILE}", shown(self.until)));
+            return Health::degraded(format!(
+                "the certificate of {whose} ended at {}; help: replace {FILE}",
+                shown(self.until)
+            ));
         };
         let life = self.until.duration_since(self.from).unwrap_or_default();
         if left >= NOTICE.min(life / 3) {
@@ -149,7 +152,10 @@ mod tests {
         let rows = [
             ("2025-12-31T23:59:59Z", "is not valid before 2026-01-01T00:00:00Z; help: look at the clock of this box"),
             ("2026-03-18T00:00:01Z", "ends at 2026-04-01T00:00:00Z, in 13 days; help: replace service-cert.pem"),
-            ("2026-03-31T12:00:00Z", "ends at 2026-04-01T00:00:00Z, in less than a day; help: replace service-cert.pem"),
+            (
+                "2026-03-31T12:00:00Z",
+                "ends at 2026-04-01T00:00:00Z, in less than a day; help: replace service-cert.pem",
+            ),
             ("2026-04-01T00:00:01Z", "ended at 2026-04-01T00:00:00Z; help: replace service-cert.pem"),
         ];
         for (now, told) in rows {

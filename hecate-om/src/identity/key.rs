@@ -106,18 +106,17 @@ impl Identity {
         match marker_text(place)? {
             Some(text) => match text.parse::<NodeId>() {
                 Ok(node) if node == self.node => Ok(()),
-                Ok(was) => {
-                    Err(IdentityError::OtherNode { key: self.path.clone(), node: self.node, was, marker })
-                }
-                Err(_) => {
-                    Err(IdentityError::Marker { path: marker, what: "holds no node id", key: self.path.clone() })
-                }
+                Ok(was) => Err(IdentityError::OtherNode { key: self.path.clone(), node: self.node, was, marker }),
+                Err(_) => Err(IdentityError::Marker { path: marker, what: "holds no node id", key: self.path.clone() }),
             },
             None => match write_marker(place, self.node) {
                 // With its key from the secrets folder a service may run where nothing can be written.
                 Err(error) if self.path == place.provisioned() => {
                     let error = crate::telemetry::chain(&error);
-                    tracing::warn!(error, "it is not noted which node this service is: a lost key would not be noticed");
+                    tracing::warn!(
+                        error,
+                        "it is not noted which node this service is: a lost key would not be noticed"
+                    );
                     Ok(())
                 }
                 written => written,

@@ -73,7 +73,8 @@ fn label(file: &[u8]) -> Option<&str> {
     const BEGIN: &[u8] = b"-----BEGIN ";
     let mut lines = file.split(|byte| *byte == b'\n');
     let line = lines.find_map(|line| line.trim_ascii().strip_prefix(BEGIN)?.strip_suffix(b"-----"))?;
-    let is_label = line.len() <= 64 && line.iter().all(|byte| byte.is_ascii_uppercase() || b" 0123456789".contains(byte));
+    let is_label =
+        line.len() <= 64 && line.iter().all(|byte| byte.is_ascii_uppercase() || b" 0123456789".contains(byte));
     if is_label { std::str::from_utf8(line).ok() } else { Some("(no label)") }
 }
 
@@ -86,7 +87,7 @@ fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
 fn any_element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&[tag, first], rest) = der.split_first_chunk::<2>()?;
     let (length, rest) = match first {
-        0..0x80 => (usize::from(first), rest),
+        0..=0x7f => (usize::from(first), rest),
         0x81..=0x84 => {
             let (bytes, rest) = rest.split_at_checked(usize::from(first - 0x80))?;
             (bytes.iter().fold(0, |length, byte| length << 8 | usize::from(*byte)), rest)
@@ -180,10 +181,16 @@ pub(super) mod tests {
         let said = |text: &str| Certificate::from_pem(text.as_bytes()).unwrap_err();
         assert_eq!(said(""), "is no PEM file");
         assert_eq!(said("certificate"), "is no PEM file");
-        assert_eq!(said(&ECHO.replace("CERTIFICATE", "EC PRIVATE KEY")), "has the label \"EC PRIVATE KEY\", not \"CERTIFICATE\"");
+        assert_eq!(
+            said(&ECHO.replace("CERTIFICATE", "EC PRIVATE KEY")),
+            "has the label \"EC PRIVATE KEY\", not \"CERTIFICATE\""
+        );
         assert_eq!(said("-----BEGIN a secret-----\n"), "has the label \"(no label)\", not \"CERTIFICATE\"");
         assert_eq!(said(&ECHO[..200]), "is no whole PEM file");
-        assert_eq!(said("-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"), "holds no X.509 certificate");
+        assert_eq!(
+            said("-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"),
+            "holds no X.509 certificate"
+        );
     }
 
     #[test]

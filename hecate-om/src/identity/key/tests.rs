@@ -331,7 +331,10 @@ fn folders_that_cannot_be_had_are_told() {
     std::fs::write(lab.home.path().join("file"), "").unwrap();
     lab.place.data_dir = lab.home.path().join("file");
     let (code, text) = lab.refused();
-    assert_eq!((code, text.as_str()), (exit::CANNOT_CREATE, "cannot make the folder ~/file/identity: Not a directory (os error 20)"));
+    assert_eq!(
+        (code, text.as_str()),
+        (exit::CANNOT_CREATE, "cannot make the folder ~/file/identity: Not a directory (os error 20)")
+    );
     lab.place.secrets_dir = lab.home.path().join("file");
     let (code, text) = lab.refused();
     assert_eq!((code, text.contains("is in no folder; help: set HECATE_SECRETS_DIR")), (exit::CONFIG, true), "{text}");
@@ -339,7 +342,11 @@ fn folders_that_cannot_be_had_are_told() {
     let (lab, _) = Lab::used();
     set_mode(&lab.place.folder(), 0o777);
     let (code, text) = lab.refused();
-    assert_eq!((code, text.contains("is open to others (mode 0777); help: chmod 700")), (exit::PERMISSION, true), "{text}");
+    assert_eq!(
+        (code, text.contains("is open to others (mode 0777); help: chmod 700")),
+        (exit::PERMISSION, true),
+        "{text}"
+    );
 }
 
 const FULL_DISK: &str = "HECATE_TEST_FULL_DISK";
