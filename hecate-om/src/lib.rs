@@ -42,6 +42,7 @@ mod contract;
 mod dispatch;
 mod exit;
 mod folder;
+mod guard;
 mod health;
 mod lifecycle;
 #[cfg(test)]
@@ -67,8 +68,8 @@ pub mod testing;
 use std::process::ExitCode;
 
 pub use capability::{
-    Access, Call, CallId, Caller, Capability, CapabilityError, CapabilityInfo, ErrorCode, Refusal, RefusalCode, Reply, Request,
-    Trace, TraceId, Via,
+    Access, Call, CallId, Caller, Capability, CapabilityError, CapabilityInfo, ErrorCode, Refusal, RefusalCode, Reply,
+    Request, Trace, TraceId, Via,
 };
 pub use client::CallError;
 pub use config::Settings;
