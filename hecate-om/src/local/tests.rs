@@ -1,12 +1,12 @@
 //! What the head of a call does, over a real socket.
 
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
 
 use super::*;
 use crate::capability::{Call, Handlers};
@@ -72,12 +72,17 @@ impl Served {
 
     /// Status and body of a call with these header lines.
     async fn call(&self, capability: &str, lines: &str) -> (u16, Value) {
-        let mut stream = UnixStream::connect(&self.socket).await.unwrap();
         let head = format!("POST /capabilities/{capability}/v1 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n");
         let request = format!("{head}{lines}content-length: 2\r\n\r\n{{}}");
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
+        let socket = self.socket.clone();
+        let exchange = move || {
+            let mut stream = UnixStream::connect(socket).unwrap();
+            stream.write_all(request.as_bytes()).unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            answer
+        };
+        let answer = tokio::task::spawn_blocking(exchange).await.unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         (status, serde_json::from_str(body).unwrap())
