@@ -42,6 +42,7 @@ mod contract;
 mod dispatch;
 mod exit;
 mod folder;
+mod guard;
 mod health;
 #[cfg(feature = "macula")]
 mod identity;

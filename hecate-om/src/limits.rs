@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use crate::capability::MAX_HOPS;
 use crate::capability::trace::{MAX_STATE, MAX_STATE_MEMBERS};
 use crate::config::{LONGEST, setting};
 use crate::dispatch::{MAX_CONCURRENCY, MAX_REPLY, MAX_REQUEST};
+use crate::guard::{LIMITS, Rate, rate};
 use crate::health::check::{LIMIT, MAX_CHECKS};
 use crate::health::{MAX_BODY, endpoint};
 use crate::listener::{HEAD_TIMEOUT, MAX_HEAD, READ_TIMEOUT};
@@ -31,6 +33,7 @@ fn seconds(time: Duration) -> String {
 /// What is bounded, and how.
 fn rows() -> Vec<(&'static str, String)> {
     let bytes = |value| format!("{} bytes", number(value));
+    let at_once = |rate: Rate| format!("{} in {}", number(rate.calls), seconds(rate.period));
     let files = |most: usize, share: &str| format!("{}, and {share} of the process's files", number(most));
     let stop_timeout = setting::STOP_TIMEOUT.default.trim_matches('`').replace('s', " s");
     vec![
@@ -41,6 +44,10 @@ fn rows() -> Vec<(&'static str, String)> {
         ),
         ("reply", bytes(MAX_REPLY)),
         ("calls of one capability at once", number(MAX_CONCURRENCY)),
+        ("calls of one capability by one node of the mesh", at_once(LIMITS.per_caller)),
+        ("calls of one capability by all nodes of the mesh", at_once(LIMITS.total)),
+        ("what is kept of the nodes that call a capability", bytes(rate::memory(LIMITS).next_power_of_two())),
+        ("calls that led to a call", number(MAX_HOPS)),
         ("time of one call, its body included", "the capability's `timeout`".to_owned()),
         ("`tracestate` of a call", format!("{}, {MAX_STATE_MEMBERS} members", bytes(MAX_STATE))),
         ("head of a request", format!("{}, {}", bytes(MAX_HEAD), seconds(HEAD_TIMEOUT))),

@@ -3,6 +3,7 @@
 //! Calls go from hyper straight to the frozen table of [`Dispatch`]; axum's router answers everything
 //! else.
 
+pub(crate) mod headers;
 mod problem;
 
 pub(crate) use problem::Problem;
@@ -20,16 +21,17 @@ use http_body_util::{BodyExt, Either, Full};
 use hyper::body::{Body, Incoming};
 use hyper::header::{CONTENT_TYPE, EXPECT, HeaderValue};
 use hyper::service::Service;
-use hyper::{Method, Request, Response};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::service::TowerToHyperService;
 use serde_json::json;
 use tokio::net::UnixListener;
 use tokio::time::Sleep;
 
 use crate::capability::trace::CallerTrace;
-use crate::capability::{CallId, Caller, CapabilityError, CapabilityInfo, ErrorCode, Input, Output, Via};
+use crate::capability::{Access, CallId, CapabilityError, CapabilityInfo, ErrorCode, Input, Output};
 use crate::contract::Contract;
 use crate::dispatch::{self, Admitted, Dispatch, MAX_REQUEST, Origin};
+use crate::guard::warrant::{LocalUser, Warrant};
 use crate::listener::{Connections, HEAD_TIMEOUT, Limits, READ_TIMEOUT, quietly};
 use crate::service::{Blueprint, ServiceInfo};
 use crate::telemetry::panics;
@@ -85,13 +87,14 @@ impl LocalApi {
     fn answer(self: &Arc<Self>, uid: u32, request: Request<Incoming>) -> Exchange {
         let path = called(&request);
         let slot = path.and_then(|path| self.dispatch.find(path));
-        if uid != self.owner && uid != 0 {
-            if let Some(slot) = slot {
-                self.dispatch.unauthorized(slot);
-            }
+        let Some(user) = LocalUser::of(uid, self.owner) else {
             let message = format!("user {uid} may not call this service; it runs as user {}", self.owner);
-            return Exchange::at_once(problem::of(&CapabilityError::new(ErrorCode::Unauthorized, message), None));
-        }
+            let mut error = CapabilityError::new(ErrorCode::Unauthorized, message);
+            if let Some(slot) = slot {
+                error = self.dispatch.turned_away(slot, error);
+            }
+            return Exchange::at_once(problem::of(&error, None));
+        };
         let Some(slot) = slot else {
             return match path.and_then(|path| path.split_once("/v")) {
                 Some((name, version)) if !name.contains('/') => {
@@ -101,11 +104,29 @@ impl LocalApi {
                 _ => self.elsewhere(request),
             };
         };
-        let origin = Origin { caller: Caller::Local { uid }, via: Via::Box, hops: 0, time_left: None };
+        let origin = match self.origin(slot, user, &request) {
+            Ok(origin) => origin,
+            Err(refused) => return refused.answer(request),
+        };
         match self.dispatch.admit(slot, origin, CallerTrace::of(request.headers())) {
             Ok(call) => Exchange::begin(call, request),
             Err(error) => Exchange::at_once(refuse_unread(request, &error, None)),
         }
+    }
+
+    /// What the head of a call tells of where it comes from.
+    fn origin(&self, slot: usize, user: LocalUser, request: &Request<Incoming>) -> Result<Origin, Refused> {
+        let said = headers::read(request.headers())
+            .map_err(|error| Refused::Malformed(self.dispatch.turned_away(slot, error)))?;
+        if said.names_a_service() {
+            let standing = self.dispatch.standing();
+            if !standing.is_some_and(|standing| said.means(&standing)) {
+                return Err(Refused::Misdirected(self.dispatch.meant_for_another(slot)));
+            }
+        }
+        let needs_token = matches!(self.dispatch.info(slot).access, Access::Issuer(_));
+        let token = needs_token.then(|| headers::bearer(request.headers())).flatten();
+        Ok(Origin { warrant: Warrant::Local { user, token }, hops: said.hops, time_left: said.time_left })
     }
 
     fn elsewhere(self: &Arc<Self>, request: Request<Incoming>) -> Exchange {
@@ -116,6 +137,26 @@ impl LocalApi {
                 Err(never) => match never {},
             }
         }))
+    }
+}
+
+/// A call that is refused by what its head says.
+enum Refused {
+    Malformed(CapabilityError),
+    /// It means another service, which does not answer here.
+    Misdirected(CapabilityError),
+}
+
+impl Refused {
+    fn answer(self, request: Request<Incoming>) -> Exchange {
+        Exchange::at_once(match self {
+            Self::Malformed(error) => refuse_unread(request, &error, None),
+            Self::Misdirected(error) => {
+                let mut answer = refuse_unread(request, &error, None);
+                *answer.status_mut() = StatusCode::MISDIRECTED_REQUEST;
+                answer
+            }
+        })
     }
 }
 
@@ -328,3 +369,6 @@ fn listing(info: &ServiceInfo) -> serde_json::Value {
     let capabilities: Vec<_> = info.capabilities.iter().map(entry).collect();
     json!({"service": info.name, "version": info.version, "capabilities": capabilities})
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 mod access;
 pub(crate) mod advertise;
 mod development;
+pub(crate) mod access;
 pub(crate) mod link;
 pub(crate) mod metadata;
 pub(crate) mod presence;

@@ -144,8 +144,18 @@ fn s3_a_call_counts_once_as_what_it_came_to() {
             wire.call(capability, body);
         }
     }
-    let outcomes =
-        ["ok", "refused", "invalid", "unauthorized", "overloaded", "timeout", "draining", "panic", "internal"];
+    let outcomes = [
+        "ok",
+        "refused",
+        "invalid",
+        "unauthorized",
+        "rate_limited",
+        "overloaded",
+        "timeout",
+        "draining",
+        "panic",
+        "internal",
+    ];
     for capability in ["lab.say", "lab.fall", "lab.fail", "lab.hurry"] {
         for outcome in outcomes {
             let fits = calls.iter().filter(|call| (call.0, call.2) == (capability, outcome));

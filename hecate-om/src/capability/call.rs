@@ -11,6 +11,9 @@ use tokio::time::Instant;
 use super::trace::{CallerTrace, Trace};
 use crate::node_id::NodeId;
 
+/// How many calls may lead to one, so that services which call each other in a circle find an end.
+pub(crate) const MAX_HOPS: u8 = 16;
+
 /// The call that a handler of service `S` answers: who calls, by which way, and until when.
 ///
 /// ```
@@ -46,7 +49,11 @@ impl<S> Call<S> {
         self.parts.last_reply
     }
 
-    /// Who calls, as the transport verified it.
+    /// Who calls: never what a caller says of itself.
+    ///
+    /// Of a process on this box it is the user, for whom the kernel vouches; of a service in this process
+    /// its name; of a node of the mesh its id, whose signature on the call was verified. By then the
+    /// caller has passed the capability's `access`.
     pub fn caller(&self) -> &Caller {
         &self.parts.caller
     }
@@ -117,6 +124,17 @@ pub enum Caller {
         /// The node.
         id: NodeId,
     },
+}
+
+/// For people and logs: `user 1000`, `service hecate-parrot`, `node <64 hex>`.
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Caller::Local { uid } => write!(f, "user {uid}"),
+            Caller::Service { name } => write!(f, "service {name}"),
+            Caller::Node { id } => write!(f, "node {id}"),
+        }
+    }
 }
 
 /// The way by which a call came.

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::MAX_HOPS;
+
 /// When a caller may come back to a service that starts, drains, is full or lacks something.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -46,6 +48,8 @@ pub enum ErrorCode {
     UnsupportedVersion,
     /// The request is larger than the capability takes.
     PayloadTooLarge,
+    /// The caller, or all callers of the mesh together, call more often than the capability takes.
+    RateLimited,
     /// As many calls as the capability takes at once are running.
     Overloaded,
     /// The service is on its way out.
@@ -56,30 +60,34 @@ pub enum ErrorCode {
     Timeout,
     /// The handler panicked, or its reply could not be carried.
     Internal,
+    /// Too many calls led to this one: services call each other in a circle.
+    TooManyHops,
+    /// The service that wanted to call does not declare that it uses the capability: see `uses`.
+    Undeclared,
     /// A service's own refusal.
     Service(Cow<'static, str>),
 }
 
 impl ErrorCode {
     /// Every code that services may not make.
-    const RUNTIME: [ErrorCode; 10] = [
+    const RUNTIME: [ErrorCode; 13] = [
         ErrorCode::InvalidRequest,
         ErrorCode::Unauthorized,
         ErrorCode::UnknownCapability,
         ErrorCode::UnsupportedVersion,
         ErrorCode::PayloadTooLarge,
+        ErrorCode::RateLimited,
         ErrorCode::Overloaded,
         ErrorCode::Draining,
         ErrorCode::Unavailable,
         ErrorCode::Timeout,
         ErrorCode::Internal,
+        ErrorCode::TooManyHops,
+        ErrorCode::Undeclared,
     ];
 
-    /// Codes of stages that this runtime does not have yet; services must not take them either.
-    const RESERVED: [&str; 2] = ["rate_limited", "undeclared"];
-
     fn is_runtimes(code: &str) -> bool {
-        Self::RUNTIME.iter().any(|runtime| runtime.as_str() == code) || Self::RESERVED.contains(&code)
+        Self::RUNTIME.iter().any(|runtime| runtime.as_str() == code)
     }
 
     /// The runtime's code of that text, else a service's own.
@@ -96,11 +104,14 @@ impl ErrorCode {
             ErrorCode::UnknownCapability => "unknown_capability",
             ErrorCode::UnsupportedVersion => "unsupported_version",
             ErrorCode::PayloadTooLarge => "payload_too_large",
+            ErrorCode::RateLimited => "rate_limited",
             ErrorCode::Overloaded => "overloaded",
             ErrorCode::Draining => "draining",
             ErrorCode::Unavailable => "unavailable",
             ErrorCode::Timeout => "timeout",
             ErrorCode::Internal => "internal",
+            ErrorCode::TooManyHops => "too_many_hops",
+            ErrorCode::Undeclared => "undeclared",
             ErrorCode::Service(code) => code,
         }
     }
@@ -113,9 +124,11 @@ impl ErrorCode {
             ErrorCode::UnknownCapability | ErrorCode::UnsupportedVersion => 404,
             ErrorCode::PayloadTooLarge => 413,
             ErrorCode::Service(_) => 422,
-            ErrorCode::Internal => 500,
+            ErrorCode::RateLimited => 429,
+            ErrorCode::Internal | ErrorCode::Undeclared => 500,
             ErrorCode::Overloaded | ErrorCode::Draining | ErrorCode::Unavailable => 503,
             ErrorCode::Timeout => 504,
+            ErrorCode::TooManyHops => 508,
         }
     }
 }
@@ -150,6 +163,14 @@ impl CapabilityError {
     /// The service cannot do this now; callers may try again.
     pub fn unavailable(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorCode::Unavailable, message).retryable(Some(RETRY_AFTER))
+    }
+
+    /// What a call gets that one too many led to.
+    pub(crate) fn too_many_hops(capability: &str) -> Self {
+        let message = format!(
+            "more than {MAX_HOPS} calls led to this one of `{capability}`: services call each other in a circle"
+        );
+        Self::new(ErrorCode::TooManyHops, message)
     }
 
     /// Something broke inside: the caller sees a call id, `source` goes to the log.
@@ -235,7 +256,6 @@ mod tests {
             let error = CapabilityError::refused(code.as_str().to_owned(), "mine");
             assert_eq!(error.kind(), &ErrorCode::Internal, "{code:?}");
         }
-        assert_eq!(CapabilityError::refused("rate_limited", "x").code(), "internal");
         assert_eq!(CapabilityError::refused("No Name", "x").code(), "internal");
         assert_eq!(CapabilityError::refused("no_name", "x").code(), "no_name");
     }

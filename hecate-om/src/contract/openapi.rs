@@ -10,57 +10,86 @@ use crate::capability::{ErrorCode, RefusalCode};
 const PROBLEM: &str = "Problem";
 const LISTING: &str = "Capabilities";
 
+/// Of a call that means another service, whatever its code.
+const MISDIRECTED: u16 = 421;
+
 /// A response that every capability can give.
 struct Failure {
     component: &'static str,
+    status: u16,
     codes: &'static [ErrorCode],
     meaning: &'static str,
 }
 
-const FAILURES: [Failure; 7] = [
+const FAILURES: [Failure; 10] = [
     Failure {
         component: "InvalidRequest",
+        status: 400,
         codes: &[ErrorCode::InvalidRequest],
         meaning: "The request is not what the capability takes; `details.path` names the place.",
     },
-    Failure { component: "Unauthorized", codes: &[ErrorCode::Unauthorized], meaning: "The caller may not do this." },
+    Failure {
+        component: "Unauthorized",
+        status: 403,
+        codes: &[ErrorCode::Unauthorized],
+        meaning: "The caller may not do this.",
+    },
     Failure {
         component: "NotFound",
+        status: 404,
         codes: &[ErrorCode::UnknownCapability, ErrorCode::UnsupportedVersion],
         meaning: "No capability of that name and version is here.",
     },
     Failure {
         component: "PayloadTooLarge",
+        status: 413,
         codes: &[ErrorCode::PayloadTooLarge],
         meaning: "The request is larger than the capability takes.",
     },
     Failure {
+        component: "Misdirected",
+        status: MISDIRECTED,
+        codes: &[ErrorCode::UnknownCapability],
+        meaning: "The call names another org or realm than this service has.",
+    },
+    Failure {
+        component: "RateLimited",
+        status: 429,
+        codes: &[ErrorCode::RateLimited],
+        meaning: "More calls come than the capability takes. A caller on this box sees it only where the handler \
+                  passes on what a call of its own came to.",
+    },
+    Failure {
         component: "Internal",
-        codes: &[ErrorCode::Internal],
+        status: 500,
+        codes: &[ErrorCode::Internal, ErrorCode::Undeclared],
         meaning: "The service failed; its log tells more under the `call_id`.",
     },
     Failure {
         component: "Unavailable",
+        status: 503,
         codes: &[ErrorCode::Unavailable, ErrorCode::Overloaded, ErrorCode::Draining],
         meaning: "The service takes no call now; the same call may succeed later.",
     },
     Failure {
         component: "Timeout",
+        status: 504,
         codes: &[ErrorCode::Timeout],
         meaning: "The handler did not end before its deadline. Whether it did its work is unknown.",
+    },
+    Failure {
+        component: "TooManyHops",
+        status: 508,
+        codes: &[ErrorCode::TooManyHops],
+        meaning: "Too many calls led to this one: services call each other in a circle.",
     },
 ];
 
 impl Failure {
-    /// The status of its codes, which all have the same.
-    fn status(&self) -> Option<u16> {
-        self.codes.first().map(ErrorCode::http_status)
-    }
-
     fn response(&self) -> Value {
         let codes: Vec<_> = self.codes.iter().map(|code| format!("`{}`", code.as_str())).collect();
         let mut response = problem_response(&format!("{} Code: {}.", self.meaning, codes.join(", ")));
-        if self.codes.contains(&ErrorCode::Unavailable) {
+        if [429, 503].contains(&self.status) {
             response["headers"] = json!({"Retry-After": {
                 "description": "After how many seconds the call may be made again.",
                 "schema": {"type": "integer", "minimum": 0},
@@ -106,10 +135,8 @@ fn operation(capability: &CapabilityContract, components: &mut Components) -> Va
     let mut responses = Map::new();
     responses.insert("200".to_owned(), json_response("The reply.", &messages.reply));
     for failure in &FAILURES {
-        if let Some(status) = failure.status() {
-            let reference = format!("#/components/responses/{}", failure.component);
-            responses.insert(status.to_string(), json!({"$ref": reference}));
-        }
+        let reference = format!("#/components/responses/{}", failure.component);
+        responses.insert(failure.status.to_string(), json!({"$ref": reference}));
     }
     let refused = ErrorCode::Service("".into()).http_status();
     responses.insert(refused.to_string(), problem_response(&refusals(&capability.refusals)));

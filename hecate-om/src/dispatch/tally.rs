@@ -13,10 +13,12 @@ pub(crate) enum Outcome {
     Ok,
     /// With the service's own refusal.
     Refused,
-    /// The request could not be read, was too large or did not come whole.
+    /// The request could not be read, was too large, did not come whole, or too many calls led to it.
     Invalid,
     /// The caller may not do this.
     Unauthorized,
+    /// The caller, or all of the mesh, call too often.
+    RateLimited,
     /// As many calls as may run at once were running.
     Overloaded,
     /// At its deadline.
@@ -31,11 +33,12 @@ pub(crate) enum Outcome {
 
 impl Outcome {
     /// All of them, in the order of their declaration.
-    pub(crate) const ALL: [Outcome; 9] = [
+    pub(crate) const ALL: [Outcome; 10] = [
         Outcome::Ok,
         Outcome::Refused,
         Outcome::Invalid,
         Outcome::Unauthorized,
+        Outcome::RateLimited,
         Outcome::Overloaded,
         Outcome::Timeout,
         Outcome::Draining,
@@ -50,6 +53,7 @@ impl Outcome {
             Outcome::Refused => "refused",
             Outcome::Invalid => "invalid",
             Outcome::Unauthorized => "unauthorized",
+            Outcome::RateLimited => "rate_limited",
             Outcome::Overloaded => "overloaded",
             Outcome::Timeout => "timeout",
             Outcome::Draining => "draining",
@@ -61,15 +65,19 @@ impl Outcome {
     /// The outcome of a call that ended with an error.
     pub(super) fn of(error: &CapabilityError) -> Self {
         match error.kind() {
-            ErrorCode::InvalidRequest | ErrorCode::PayloadTooLarge => Outcome::Invalid,
+            ErrorCode::InvalidRequest | ErrorCode::PayloadTooLarge | ErrorCode::TooManyHops => Outcome::Invalid,
             ErrorCode::Unauthorized => Outcome::Unauthorized,
+            ErrorCode::RateLimited => Outcome::RateLimited,
             ErrorCode::Overloaded => Outcome::Overloaded,
             ErrorCode::Draining | ErrorCode::Unavailable => Outcome::Draining,
             ErrorCode::Timeout => Outcome::Timeout,
             ErrorCode::Internal if panic_in(error).is_some() => Outcome::Panic,
             ErrorCode::Internal => Outcome::Internal,
             // A handler may pass on what a call of its own came to.
-            ErrorCode::Service(_) | ErrorCode::UnknownCapability | ErrorCode::UnsupportedVersion => Outcome::Refused,
+            ErrorCode::Service(_)
+            | ErrorCode::UnknownCapability
+            | ErrorCode::UnsupportedVersion
+            | ErrorCode::Undeclared => Outcome::Refused,
         }
     }
 }

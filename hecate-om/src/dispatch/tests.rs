@@ -1,10 +1,17 @@
 //! Each call counts once, as what it came to.
 
+mod guarded;
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::Poll;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::*;
-use crate::capability::{Call, Handlers};
+use crate::capability::{Call, Handlers, Input, Output};
+use crate::guard::warrant::LocalUser;
 use crate::service::IdentitySpec;
 
 struct Lab;
@@ -65,7 +72,8 @@ fn open() -> Arc<Dispatch> {
 }
 
 fn origin() -> Origin {
-    Origin { caller: Caller::Local { uid: 0 }, via: Via::Box, hops: 0, time_left: None }
+    let user = LocalUser::of(0, 0).unwrap();
+    Origin { warrant: Warrant::Local { user, token: None }, hops: 0, time_left: None }
 }
 
 fn admitted(dispatch: &Arc<Dispatch>) -> Result<Admitted, CapabilityError> {
@@ -125,7 +133,7 @@ async fn what_does_not_reach_its_handler_counts_once() {
     // Its caller left in the middle of its body.
     drop(admitted(&dispatch));
     admitted(&dispatch).unwrap().timed_out();
-    dispatch.unauthorized(0);
+    dispatch.turned_away(0, CapabilityError::new(ErrorCode::Unauthorized, "no"));
     assert_eq!(counted(&dispatch), [("invalid", 6), ("unauthorized", 1), ("timeout", 1)]);
 
     assert_eq!(dispatch.stranger("lab.od", "1").code(), "unknown_capability");

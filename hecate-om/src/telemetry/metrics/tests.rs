@@ -15,8 +15,18 @@ fn spread(bounds: &[f64], of_each: u64) -> Spread {
 }
 
 fn counts(capability: &'static str, version: u16, of_each: u64) -> CallCounts {
-    let outcomes =
-        ["ok", "refused", "invalid", "unauthorized", "overloaded", "timeout", "draining", "panic", "internal"];
+    let outcomes = [
+        "ok",
+        "refused",
+        "invalid",
+        "unauthorized",
+        "rate_limited",
+        "overloaded",
+        "timeout",
+        "draining",
+        "panic",
+        "internal",
+    ];
     CallCounts {
         capability,
         version,

@@ -1,0 +1,360 @@
+//! One call from its head to its answer, stage by stage.
+//!
+//! A handler is polled once where the call came in. If it is ready, nothing was spawned; if not, it
+//! moves to a task of its own, which ends it at its deadline and keeps it alive though its caller has
+//! gone. Either way a panic is caught, and drain can wait for it.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tracing::Level;
+
+use super::table::Slot;
+use super::tally::{Outcome, Tally, panic_in};
+use super::{Dispatch, MAX_CONCURRENCY, MAX_REPLY, MAX_REQUEST, Origin};
+use crate::capability::current::CurrentCall;
+use crate::capability::trace::CallerTrace;
+use crate::capability::{
+    Answering, CallId, CallParts, CapabilityError, CapabilityInfo, ErrorCode, Input, Output, RETRY_AFTER,
+};
+use crate::guard::access;
+#[cfg(feature = "macula")]
+use crate::guard::rate::{By, Limited, Rates};
+#[cfg(feature = "macula")]
+use crate::guard::{LIMITS, warrant::Warrant};
+use crate::telemetry::{chain, panics};
+
+/// A call that took longer is told of, although it was answered.
+const SLOW: Duration = Duration::from_secs(1);
+
+/// A call that was let in: drain waits for it, and it counts once.
+pub(crate) struct Admitted {
+    dispatch: Arc<Dispatch>,
+    slot: usize,
+    id: CallId,
+    begun: Instant,
+    origin: Origin,
+    trace: Option<Arc<CallerTrace>>,
+    /// Whether it has one of the places that its capability has for calls that run at once.
+    runs: bool,
+    counted: bool,
+}
+
+impl Admitted {
+    /// Only for a call that counts as one in flight.
+    pub(super) fn new(dispatch: Arc<Dispatch>, slot: usize, origin: Origin, trace: Option<Arc<CallerTrace>>) -> Self {
+        let (id, begun) = (CallId::next(), Instant::now());
+        Self { dispatch, slot, id, begun, origin, trace, runs: false, counted: false }
+    }
+
+    pub(crate) fn id(&self) -> CallId {
+        self.id
+    }
+
+    /// Until when the call may take, its body included.
+    pub(crate) fn deadline(&self) -> Instant {
+        self.begun + self.patience()
+    }
+
+    fn patience(&self) -> Duration {
+        let timeout = self.info().timeout;
+        self.origin.time_left.map_or(timeout, |left| left.min(timeout))
+    }
+
+    fn slot(&self) -> &Slot {
+        &self.dispatch.table.slots[self.slot]
+    }
+
+    fn info(&self) -> &'static CapabilityInfo {
+        self.slot().info
+    }
+
+    fn tally(&self) -> &Tally {
+        &self.slot().tally
+    }
+
+    fn current(&self) -> CurrentCall {
+        CurrentCall { id: self.id, capability: self.info(), trace: self.trace.clone() }
+    }
+
+    /// Begins to answer the call.
+    ///
+    /// # Errors
+    /// When it does not come as far as its handler.
+    pub(crate) fn answer(mut self, input: Input) -> Result<Answer, CapabilityError> {
+        match self.begin(input) {
+            Ok(answering) => Ok(Answer(State::Here { call: self, answering })),
+            Err(refused) => Err(self.refuse(refused)),
+        }
+    }
+
+    /// The stages before the handler's own: decode, run and encode.
+    fn begin(&mut self, input: Input) -> Result<Answering, CapabilityError> {
+        self.check_size(&input)?;
+        self.check_access()?;
+        self.check_rate()?;
+        self.take_place()?;
+        let handler = self.dispatch.handlers.get().and_then(|handlers| handlers.get(self.slot));
+        let handler = handler.ok_or_else(|| CapabilityError::unavailable("the service is starting"))?;
+        let parts = CallParts {
+            id: self.id,
+            caller: self.origin.warrant.caller(),
+            via: self.origin.warrant.via(),
+            deadline: self.deadline(),
+            hops: self.origin.hops,
+            trace: self.trace.clone(),
+            last_reply: self.tally().last_reply.load(Ordering::Relaxed),
+        };
+        Ok(handler.answer(parts, input))
+    }
+
+    fn check_size(&self, input: &Input) -> Result<(), CapabilityError> {
+        let size = input.size();
+        if size > MAX_REQUEST {
+            return Err(too_large());
+        }
+        self.tally().requests.observe(size as u64);
+        Ok(())
+    }
+
+    fn check_access(&self) -> Result<(), CapabilityError> {
+        access::check(self.info(), &self.origin.warrant, || self.dispatch.standing())
+    }
+
+    /// Callers of this box are trusted with its time; those of the mesh are counted.
+    #[cfg(feature = "macula")]
+    fn check_rate(&self) -> Result<(), CapabilityError> {
+        let Warrant::Mesh { node, .. } = &self.origin.warrant else { return Ok(()) };
+        let now = self.begun.into_std();
+        let rates = self.slot().rates.get_or_init(|| Box::new(Rates::new(LIMITS, now)));
+        rates.take(node, now).map_err(|limited| self.limited(limited))
+    }
+
+    #[cfg(not(feature = "macula"))]
+    fn check_rate(&self) -> Result<(), CapabilityError> {
+        Ok(())
+    }
+
+    /// What a caller gets that calls too often. The log names one such caller in each period, and none
+    /// in a quiet one.
+    #[cfg(feature = "macula")]
+    #[cold]
+    fn limited(&self, limited: Limited) -> CapabilityError {
+        let info = self.info();
+        let (rate, whose) = match limited.by {
+            By::Caller => (LIMITS.per_caller, "one caller"),
+            By::Total => (LIMITS.total, "all callers of the mesh together"),
+        };
+        if let Some(refused) = limited.to_tell {
+            let caller = self.origin.warrant.caller();
+            tracing::warn!(capability = info.name, capability_version = info.version, %caller, refused, limit = %rate, of = whose, "calls are refused: too many come");
+        }
+        let message = format!("`{}` takes {rate} from {whose}", info.name);
+        CapabilityError::new(ErrorCode::RateLimited, message)
+            .with_details(json!({"calls": rate.calls, "period_ms": rate.period.as_millis() as u64}))
+            .retryable(Some(limited.retry_after))
+    }
+
+    fn take_place(&mut self) -> Result<(), CapabilityError> {
+        let running = &self.tally().running;
+        if running.fetch_add(1, Ordering::Acquire) < MAX_CONCURRENCY {
+            self.runs = true;
+            return Ok(());
+        }
+        running.fetch_sub(1, Ordering::Release);
+        let message = format!("{MAX_CONCURRENCY} calls of `{}` are running", self.info().name);
+        Err(CapabilityError::new(ErrorCode::Overloaded, message).retryable(Some(RETRY_AFTER)))
+    }
+
+    /// Ends a call before its handler saw it.
+    pub(crate) fn refuse(&mut self, error: CapabilityError) -> CapabilityError {
+        self.failed(error)
+    }
+
+    /// What a caller gets that does not send its request in time.
+    pub(crate) fn timed_out(&mut self) -> CapabilityError {
+        self.failed(timed_out(self.info(), self.patience()))
+    }
+
+    /// What a handler came to, as its caller sees it. Told here, because the caller may be gone.
+    fn ended(&mut self, result: Result<Output, CapabilityError>) -> Result<Output, CapabilityError> {
+        let output = match result.and_then(check_reply) {
+            Ok(output) => output,
+            Err(error) => return Err(self.failed(error)),
+        };
+        let size = output.size();
+        let took = self.begun.elapsed();
+        let tally = self.tally();
+        tally.last_reply.store(size, Ordering::Relaxed);
+        tally.replies.observe(size as u64);
+        tally.durations.observe(nanoseconds(took));
+        tally.count(Outcome::Ok);
+        self.counted = true;
+        if took > SLOW || tracing::enabled!(Level::DEBUG) {
+            self.tell_answered(took);
+        }
+        Ok(output)
+    }
+
+    #[cold]
+    fn tell_answered(&self, took: Duration) {
+        let (info, id, caller) = (self.info(), self.id, self.origin.warrant.caller());
+        let (trace_id, duration_ms) = (self.current().trace_id(), took.as_secs_f64() * 1e3);
+        if took > SLOW {
+            tracing::info!(capability = info.name, capability_version = info.version, call_id = %id, %trace_id, duration_ms, %caller, "slow call");
+        } else {
+            tracing::debug!(capability = info.name, capability_version = info.version, call_id = %id, %trace_id, duration_ms, %caller, "call answered");
+        }
+    }
+
+    #[cold]
+    fn failed(&mut self, error: CapabilityError) -> CapabilityError {
+        let outcome = Outcome::of(&error);
+        let tally = self.tally();
+        tally.durations.observe(nanoseconds(self.begun.elapsed()));
+        tally.count(outcome);
+        if outcome == Outcome::Panic {
+            self.dispatch.table.panics.fetch_add(1, Ordering::Relaxed);
+        }
+        self.counted = true;
+        self.tell_failed(&error);
+        error
+    }
+
+    /// A service's own refusals are its business; what broke is told once, with all that is known.
+    fn tell_failed(&self, error: &CapabilityError) {
+        let (info, id) = (self.info(), self.id);
+        let trace_id = self.current().trace_id();
+        match error.kind() {
+            ErrorCode::Internal => {
+                if let Some(panic) = panic_in(error) {
+                    tracing::error!(capability = info.name, capability_version = info.version, call_id = %id, %trace_id, at = panic.location, panic = panic.message, "handler panicked");
+                } else {
+                    let chain = std::error::Error::source(error).map(chain).unwrap_or_default();
+                    tracing::error!(capability = info.name, capability_version = info.version, call_id = %id, %trace_id, error = chain, "call failed");
+                }
+            }
+            ErrorCode::Timeout => {
+                tracing::warn!(capability = info.name, capability_version = info.version, call_id = %id, %trace_id, "call reached its deadline");
+            }
+            code => {
+                tracing::debug!(capability = info.name, capability_version = info.version, call_id = %id, %trace_id, code = code.as_str(), "call refused");
+            }
+        }
+    }
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        let tally = self.tally();
+        if !self.counted {
+            // Its caller left before the request was whole; or the process ends in the middle of it.
+            tally.count(if self.runs { Outcome::Internal } else { Outcome::Invalid });
+            tally.durations.observe(nanoseconds(self.begun.elapsed()));
+        }
+        if self.runs {
+            tally.running.fetch_sub(1, Ordering::Release);
+        }
+        self.dispatch.leave();
+    }
+}
+
+/// The answer to a call, once its request is whole. Only to be polled until it is ready.
+pub(crate) struct Answer(State);
+
+enum State {
+    /// The handler has not been polled.
+    Here {
+        call: Admitted,
+        answering: Answering,
+    },
+    /// The handler was not ready at once.
+    Elsewhere(JoinHandle<Result<Output, CapabilityError>>),
+    Over,
+}
+
+impl Future for Answer {
+    type Output = Result<Output, CapabilityError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if let State::Here { call, answering } = &mut self.0 {
+            let current = call.current();
+            let ended = match current.within(|| panics::caught(|| answering.as_mut().poll(context))) {
+                Ok(Poll::Ready(result)) => Some(call.ended(result)),
+                Ok(Poll::Pending) => None,
+                Err(panic) => Some(call.ended(Err(panicked(panic)))),
+            };
+            if let Some(result) = ended {
+                self.0 = State::Over;
+                return Poll::Ready(result);
+            }
+            if let State::Here { call, answering } = std::mem::replace(&mut self.0, State::Over) {
+                self.0 = State::Elsewhere(tokio::spawn(run(call, answering)));
+            }
+        }
+        match &mut self.0 {
+            State::Elsewhere(task) => {
+                let ended = ready!(Pin::new(task).poll(context));
+                self.0 = State::Over;
+                // Its panics are caught: only a process that ends takes a task away.
+                Poll::Ready(ended.unwrap_or_else(|error| Err(CapabilityError::internal(error))))
+            }
+            State::Here { .. } | State::Over => Poll::Pending,
+        }
+    }
+}
+
+/// Runs a handler to its end or its deadline, although its caller may have gone.
+async fn run(mut call: Admitted, mut answering: Answering) -> Result<Output, CapabilityError> {
+    let current = call.current();
+    let mut poll = |context: &mut Context<'_>| panics::caught(|| answering.as_mut().poll(context));
+    let whole = poll_fn(|context| match current.clone().within(|| poll(context)) {
+        Ok(Poll::Pending) => Poll::Pending,
+        Ok(Poll::Ready(result)) => Poll::Ready(result),
+        Err(panic) => Poll::Ready(Err(panicked(panic))),
+    });
+    let result = match tokio::time::timeout_at(call.deadline(), whole).await {
+        Ok(result) => result,
+        // What it holds is the author's code, too.
+        Err(_) => match panics::caught(move || drop(answering)) {
+            Ok(()) => Err(timed_out(call.info(), call.patience())),
+            Err(panic) => Err(panicked(panic)),
+        },
+    };
+    call.ended(result)
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// What a caller gets that sends more than a capability takes.
+pub(crate) fn too_large() -> CapabilityError {
+    let message = format!("the request is larger than {MAX_REQUEST} bytes");
+    CapabilityError::new(ErrorCode::PayloadTooLarge, message).with_details(json!({"limit_bytes": MAX_REQUEST}))
+}
+
+fn check_reply(output: Output) -> Result<Output, CapabilityError> {
+    let size = output.size();
+    if size <= MAX_REPLY {
+        return Ok(output);
+    }
+    Err(CapabilityError::internal(format!("the reply has {size} bytes, the limit is {MAX_REPLY}")))
+}
+
+/// What a caller gets whose call takes longer than its capability allows, or than it waits.
+fn timed_out(info: &CapabilityInfo, patience: Duration) -> CapabilityError {
+    let message = format!("`{}` did not answer within {patience:?}", info.name);
+    CapabilityError::new(ErrorCode::Timeout, message)
+}
+
+fn panicked(panic: panics::Panic) -> CapabilityError {
+    CapabilityError::internal(panic)
+}
