@@ -1,9 +1,8 @@
 //! The Macula mesh: the one module that knows its SDK.
 
-mod access;
+pub(crate) mod access;
 pub(crate) mod advertise;
 mod development;
-pub(crate) mod access;
 pub(crate) mod link;
 pub(crate) mod metadata;
 pub(crate) mod presence;

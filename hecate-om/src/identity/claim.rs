@@ -163,7 +163,7 @@ impl Claims {
 
     fn fields(&self) -> Vec<(&'static str, Value)> {
         let Names { org, service, host, .. } = &*self.names;
-        vec![("org", Value::text(org)), ("service_name", Value::text(service)), ("box", Value::text(host))]
+        vec![("org", Value::text(&**org)), ("service_name", Value::text(*service)), ("box", Value::text(&**host))]
     }
 
     fn note(&self, claim: Claim, realm: &Realm) {

@@ -18,7 +18,8 @@ mod here {
     use crate::health::board::Board;
     use crate::identity::{Identity, Place};
     use crate::lifecycle::boot::BootError;
-    use crate::mesh::presence::{Presence, Setup, profile};
+    use crate::mesh::access::profile_of;
+    use crate::mesh::presence::{Presence, Setup};
     use crate::service::Blueprint;
 
     /// Who the service is; nobody where there is no mesh.
@@ -33,7 +34,7 @@ mod here {
             let place = Place {
                 data_dir: config.data_dir.clone(),
                 secrets_dir: config.secrets_dir.clone(),
-                profile: profile(config.mesh.profile),
+                profile: profile_of(config.mesh.profile),
             };
             Ok(Self(Some(Identity::load(&place)?)))
         }

@@ -3,8 +3,8 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use macula_rust::node_key::key_id_of;
-use macula_rust::pool::Offer;
 use macula_rust::profile::Profile;
+use macula_rust::station_link::Offer;
 use macula_rust::ucan::{Context, Policy, Request, authorize};
 use serde_json::{Value, json};
 
@@ -30,15 +30,16 @@ impl Upheld {
     }
 }
 
-/// The offer of a capability with its policy, and what calls that come by it are let in with.
+/// The offer of a capability with its policy; it is made with what calls that come by it are let in with.
 pub(crate) fn guarded(
-    mut offer: Offer,
     info: &'static CapabilityInfo,
     realm: &Realm,
     profile: CryptoProfile,
-) -> (Offer, Upheld) {
+    offer: impl FnOnce(Upheld) -> Offer,
+) -> Offer {
+    let mut offer = offer(Upheld(info));
     offer.policy = policy_of(info.access, realm, profile);
-    (offer, Upheld(info))
+    offer
 }
 
 /// What the caller of an offer must hold; none for everybody.

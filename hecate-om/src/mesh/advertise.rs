@@ -13,8 +13,7 @@ use std::time::{Duration, Instant};
 use macula_rust::node_key::NodeKey;
 use macula_rust::pool::Pool;
 use macula_rust::record::{self, Reason, RecordType, TombstoneOptions};
-use macula_rust::station_link::{Confidentiality, Handler, Link, LinkError, Offer, Served};
-use macula_rust::ucan::Policy;
+use macula_rust::station_link::{Confidentiality, Link, LinkError, Offer, Served};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -44,9 +43,8 @@ const JITTER: u32 = 25;
 /// Something to be offered.
 pub(crate) struct Offered {
     pub(crate) procedure: String,
-    pub(crate) handler: Handler,
-    /// What a caller must present, in a realm.
-    pub(crate) policy: Box<dyn Fn(&Realm) -> Option<Policy> + Send + Sync>,
+    /// What answers it in a realm, and what a caller must present there.
+    pub(crate) offer: Box<dyn Fn(&Realm) -> Offer + Send + Sync>,
 }
 
 /// Two things were to be offered under one name: on the wire, one would silently answer for both.
@@ -226,10 +224,9 @@ impl Row {
     }
 
     async fn serve_on(&self, link: &Link, realm: &Realm) -> Result<Served, LinkError> {
-        let mut offer = Offer::unary(realm.id, &self.offered.procedure, Arc::clone(&self.offered.handler));
+        let mut offer = (self.offered.offer)(realm);
         offer.realm_key = Some(realm.key.clone());
         offer.confidential = Confidentiality::Preferred;
-        offer.policy = (self.offered.policy)(realm);
         link.serve(offer).await
     }
 

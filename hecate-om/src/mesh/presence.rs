@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use macula_rust::node_key::NodeKey;
-use macula_rust::profile::Profile;
+use macula_rust::station_link::{Handler, Offer};
 use serde_json::json;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::watch;
@@ -20,7 +20,7 @@ use super::serve::Answering;
 use super::system::System;
 use super::{access, procedure, watch as watching};
 use crate::capability::Access;
-use crate::config::mesh::{CryptoProfile, MeshConfig};
+use crate::config::mesh::{MeshConfig, Realm};
 use crate::dispatch::Dispatch;
 use crate::health::board::{Board, OnTheMesh};
 use crate::node_id::NodeId;
@@ -156,15 +156,15 @@ impl View {
         &self.links
     }
 
-    pub(crate) fn table(&self) -> &Table {
+    pub(super) fn table(&self) -> &Table {
         &self.table
     }
 
-    pub(crate) fn advertisements(&self) -> &Advertisements {
+    pub(super) fn advertisements(&self) -> &Advertisements {
         &self.advertisements
     }
 
-    pub(crate) fn development(&self) -> Option<&Development> {
+    pub(super) fn development(&self) -> Option<&Development> {
         self.development.as_deref()
     }
 
@@ -211,17 +211,30 @@ fn offers(setup: &Setup) -> Vec<Offered> {
         since: Instant::now(),
         description: OnceLock::new(),
     });
-    let offered = |name: &str, version, access: Access, handler| Offered {
-        procedure: procedure(org, name, version),
-        handler,
-        policy: Box::new(move |realm| access::policy_of(access, realm)),
+    let profile = setup.config.profile;
+    let own = info.capabilities.iter().enumerate().map(|(slot, info)| {
+        let (procedure, answering) = (procedure(org, info.name, info.version), answering.clone());
+        let name = procedure.clone();
+        let offer = move |realm: &Realm| {
+            access::guarded(info, realm, profile, |upheld| {
+                Offer::unary(realm.id, &name, answering.handler(slot, upheld))
+            })
+        };
+        Offered { procedure, offer: Box::new(offer) }
+    });
+    let of_system = |name: &str, access: Access, handler: Handler| {
+        let procedure = procedure(org, &format!("{}.{name}", info.identity.scope), 1);
+        let own = procedure.clone();
+        let offer = move |realm: &Realm| {
+            let mut offer = Offer::unary(realm.id, &own, Arc::clone(&handler));
+            offer.policy = access::policy_of(access, realm, profile);
+            offer
+        };
+        Offered { procedure, offer: Box::new(offer) }
     };
-    let own = info.capabilities.iter().enumerate();
-    let own = own.map(|(slot, offer)| offered(offer.name, offer.version, offer.access, answering.handler(slot)));
-    let scope = info.identity.scope;
     own.chain([
-        offered(&format!("{scope}.info"), 1, Access::Open, system.info()),
-        offered(&format!("{scope}.describe"), 1, Access::Realm, system.describe()),
+        of_system("info", Access::Open, system.info()),
+        of_system("describe", Access::Realm, system.describe()),
     ])
     .collect()
 }
@@ -230,12 +243,4 @@ fn offers(setup: &Setup) -> Vec<Offered> {
 fn fixed_target(config: &MeshConfig) -> Option<Target> {
     let realm = config.realm.clone()?;
     (!config.stations.is_empty()).then(|| Target { stations: config.stations.clone(), realm, epoch: 0 })
-}
-
-/// The SDK's name for a profile.
-pub(crate) fn profile(profile: CryptoProfile) -> Profile {
-    match profile {
-        CryptoProfile::PqPure => Profile::PqPure,
-        CryptoProfile::PqHybrid => Profile::PqHybrid,
-    }
 }

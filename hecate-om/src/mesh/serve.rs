@@ -6,11 +6,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use macula_rust::station_link::{self, Handler};
 use tokio::runtime::Handle;
 
+use super::access::Upheld;
 use super::metadata::{self, Metadata};
 use super::value::Value;
 use crate::capability::trace::CallerTrace;
-use crate::capability::{Caller, CapabilityError, Input, Output, Via};
+use crate::capability::{CapabilityError, Input, Output};
 use crate::dispatch::{Dispatch, Origin};
+use crate::guard::warrant::Warrant;
 use crate::node_id::NodeId;
 
 /// Where calls are answered.
@@ -24,12 +26,12 @@ pub(crate) struct Answering {
 impl Answering {
     /// What the SDK calls for each request to one capability. It has checked the signature and, where there
     /// is a policy, the token.
-    pub(crate) fn handler(&self, slot: usize) -> Handler {
+    pub(crate) fn handler(&self, slot: usize, upheld: Upheld) -> Handler {
         let answering = self.clone();
-        station_link::handler(move |request| answering.clone().answer(slot, request))
+        station_link::handler(move |request| answering.clone().answer(slot, upheld, request))
     }
 
-    async fn answer(self, slot: usize, request: station_link::Request) -> Result<Value, String> {
+    async fn answer(self, slot: usize, upheld: Upheld, request: station_link::Request) -> Result<Value, String> {
         let mut payload = request.payload;
         let (metadata, is_ours) = match Metadata::take(&mut payload) {
             None => (Metadata::default(), false),
@@ -37,8 +39,7 @@ impl Answering {
             Some(Err(error)) => return refused(&error.of_request(), true),
         };
         let origin = Origin {
-            caller: Caller::Node { id: NodeId::from_bytes(request.caller) },
-            via: Via::Mesh,
+            warrant: Warrant::Mesh { node: NodeId::from_bytes(request.caller), upheld },
             hops: metadata.hops,
             time_left: time_left(metadata.deadline_ms, request.deadline_ms),
         };

@@ -111,8 +111,8 @@ async fn the_deadline_is_the_callers_where_that_is_sooner() {
 #[cfg(feature = "macula")]
 mod mesh {
     use macula_rust::node_key::{NodeKey, Purpose, node_id_of};
-    use macula_rust::pool::{Confidentiality, Offer};
     use macula_rust::profile::Profile;
+    use macula_rust::station_link::{Offer, handler};
     use macula_rust::ucan;
 
     use super::*;
@@ -129,15 +129,12 @@ mod mesh {
     }
 
     fn upheld(slot: usize) -> Upheld {
-        let offer = Offer {
-            realm: realm().id,
-            procedure: "acme/lab.open_v1".to_owned(),
-            handler: None,
-            stream: None,
-            confidential: Confidentiality::Off,
-            policy: None,
-        };
-        guarded(offer, &GUARDED[slot], &realm(), CryptoProfile::PqPure).1
+        let mut upheld = None;
+        guarded(&GUARDED[slot], &realm(), CryptoProfile::PqPure, |made| {
+            upheld = Some(made);
+            Offer::unary(realm().id, "acme/lab.open_v1", handler(async |_| Err(String::new())))
+        });
+        upheld.unwrap()
     }
 
     fn from(node: u16, slot: usize) -> Warrant {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use macula_rust::node_key::{NodeKey, Purpose, node_id_of};
-use macula_rust::pool::{Confidentiality, Offer};
+use macula_rust::station_link::{Offer, handler};
 use macula_rust::ucan::{Capability, Options, create};
 
 use super::*;
@@ -110,15 +110,12 @@ fn what_lets_calls_in_comes_with_the_policy_and_is_for_one_capability() {
     static CLOSED: CapabilityInfo = CapabilityInfo::new("lab.do", 1, "", 1);
     static OPEN: CapabilityInfo = CapabilityInfo::new("lab.say", 1, "", 1).access(Access::Open);
     let offer = |info: &'static CapabilityInfo| {
-        let offer = Offer {
-            realm: realm().id,
-            procedure: PROCEDURE.to_owned(),
-            handler: None,
-            stream: None,
-            confidential: Confidentiality::Off,
-            policy: None,
-        };
-        guarded(offer, info, &realm(), CryptoProfile::PqPure)
+        let mut upheld = None;
+        let offer = guarded(info, &realm(), CryptoProfile::PqPure, |made| {
+            upheld = Some(made);
+            Offer::unary(realm().id, PROCEDURE, handler(async |_| Err(String::new())))
+        });
+        (offer, upheld.unwrap())
     };
     let ((closed, for_closed), (open, for_open)) = (offer(&CLOSED), offer(&OPEN));
     assert!(closed.policy.is_some() && open.policy.is_none());
