@@ -62,6 +62,7 @@ mod here {
                 dispatch: Arc::clone(dispatch),
                 board: Arc::clone(board),
                 workers: workers.clone(),
+                secrets_dir: config.secrets_dir.clone(),
                 station_folder: config.runtime_dir.join("station"),
             });
             match begun {

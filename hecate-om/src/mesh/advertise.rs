@@ -14,10 +14,12 @@ use macula_rust::node_key::NodeKey;
 use macula_rust::pool::Pool;
 use macula_rust::record::{self, Reason, RecordType, TombstoneOptions};
 use macula_rust::station_link::{Confidentiality, Link, LinkError, Offer, Served};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::config::mesh::Realm;
+use crate::identity::claim::Claim;
 use crate::mesh::link::{Linked, Links};
 use crate::node_id::NodeId;
 use crate::random;
@@ -30,6 +32,9 @@ const ACKNOWLEDGE: Duration = Duration::from_secs(10);
 /// How long a refused advertisement rests, at first and at most.
 const REST: Duration = Duration::from_millis(500);
 const MOST_REST: Duration = Duration::from_secs(20);
+
+/// How long the realm is waited for before the first try.
+const CLAIM: Duration = Duration::from_secs(5);
 
 /// How often the mesh is asked whether it finds an advertisement. They live five minutes.
 pub(crate) const CONFIRM: Duration = Duration::from_secs(60);
@@ -82,11 +87,12 @@ impl Advertisements {
         Ok(Arc::new(Self { links, identity, rows }))
     }
 
-    /// Keeps everything advertised, for ever.
-    pub(crate) async fn keep(self: Arc<Self>) {
+    /// Keeps everything advertised, for ever. Nothing is tried before the realm was asked for its
+    /// permission: it would be refused.
+    pub(crate) async fn keep(self: Arc<Self>, claim: watch::Receiver<Claim>) {
         let mut tasks = JoinSet::new();
         for row in self.rows.values() {
-            tasks.spawn(Arc::clone(row).keep(Arc::clone(&self.links)));
+            tasks.spawn(Arc::clone(row).keep(Arc::clone(&self.links), claim.clone()));
         }
         while let Some(ended) = tasks.join_next().await {
             if let Err(error) = ended {
@@ -160,7 +166,7 @@ async fn withdraw(
 
 impl Row {
     /// Keeps one thing advertised wherever this node is linked.
-    async fn keep(self: Arc<Self>, links: Arc<Links>) {
+    async fn keep(self: Arc<Self>, links: Arc<Links>, mut claim: watch::Receiver<Claim>) {
         let mut changes = links.changes();
         let mut rest = REST;
         let mut confirm_at = Instant::now();
@@ -177,6 +183,9 @@ impl Row {
                 }
                 continue;
             };
+            if claim.borrow_and_update().clone() == Claim::Unsent {
+                let _ = timeout(CLAIM, claim.changed()).await;
+            }
             let is_served = self.serve(&pool, &realm, &stations).await;
             if is_served && confirm_at <= Instant::now() {
                 self.confirm(&pool, &realm, links.node()).await;
@@ -193,6 +202,7 @@ impl Row {
             };
             tokio::select! {
                 _ = changes.changed() => {}
+                Ok(()) = claim.changed(), if !self.standing.is_advertised() => rest = REST,
                 () = self.lapsed() => confirm_at = Instant::now(),
                 () = tokio::time::sleep(wait) => {}
             }

@@ -23,8 +23,14 @@ use crate::capability::Access;
 use crate::config::mesh::{MeshConfig, Realm};
 use crate::dispatch::Dispatch;
 use crate::health::board::{Board, OnTheMesh};
+use crate::guard::access::Standing;
+use crate::identity::Names;
+use crate::identity::certificate::CertificateWatch;
+use crate::identity::claim::Claims;
+use crate::identity::token::Tokens;
 use crate::node_id::NodeId;
-use crate::service::Blueprint;
+use crate::registry;
+use crate::service::{Blueprint, ServiceInfo, Use};
 
 /// How many threads links have. They do nothing but signatures, frames and timers, and must do so while
 /// handlers block all others.
@@ -46,6 +52,8 @@ pub(crate) struct Setup {
     pub(crate) board: Arc<Board>,
     /// Where handlers run.
     pub(crate) workers: Handle,
+    /// Where an operator may have put a certificate.
+    pub(crate) secrets_dir: PathBuf,
     /// Where the services of this box agree on a station.
     pub(crate) station_folder: PathBuf,
 }
@@ -68,6 +76,7 @@ pub(crate) struct View {
     table: Arc<Table>,
     advertisements: Arc<Advertisements>,
     development: Option<Arc<Development>>,
+    tokens: Arc<Tokens>,
 }
 
 impl Presence {
@@ -95,12 +104,32 @@ impl Presence {
         let mut tasks = JoinSet::new();
         let dialer = Dialer { identity: setup.identity, target: dialed, table: Arc::clone(&table), state };
         tasks.spawn_on(dialer.dial(), threads.handle());
-        tasks.spawn_on(Arc::clone(&advertisements).keep(), threads.handle());
         if let Some(development) = &development {
             let (development, target) = (Arc::clone(development), Arc::clone(&target));
             tasks.spawn_on(async move { development.follow(&target).await }, threads.handle());
         }
-        let view = View { org: setup.config.org, node: setup.node, links, table, advertisements, development };
+        let names = Names::new(setup.blueprint.info.name, setup.config.org.clone(), setup.config.peers.clone());
+        let names = Arc::new(names);
+        let claims = Claims::new(Arc::clone(&links), Arc::clone(&names), Arc::clone(&setup.board));
+        let further = calls_by_type(setup.blueprint.info, &setup.config);
+        let tokens = Tokens::new(
+            Arc::clone(&links),
+            names,
+            &setup.blueprint.info.identity,
+            &further,
+            !further.is_empty(),
+            profile,
+            Arc::clone(&setup.board),
+        );
+        tasks.spawn_on(Arc::clone(&advertisements).keep(claims.state()), threads.handle());
+        tasks.spawn_on(Arc::clone(&tokens).run(claims.state()), threads.handle());
+        tasks.spawn_on(claims.run(), threads.handle());
+        let certificate = Arc::new(CertificateWatch::new(setup.secrets_dir, Arc::clone(&setup.board)));
+        tasks.spawn_on(certificate.run(), threads.handle());
+        let standing = stand(setup.dispatch, Arc::clone(&links), setup.config.clone());
+        tasks.spawn_on(standing, threads.handle());
+        let view =
+            View { org: setup.config.org, node: setup.node, links, table, advertisements, development, tokens };
         let view = Arc::new(view);
         tasks.spawn_on(watching::watch(setup.board, Arc::clone(&view)), threads.handle());
         Ok(Self { view, _target: target, threads: Some(threads), _tasks: tasks })
@@ -121,6 +150,7 @@ impl Presence {
     /// Answers nobody any more, and closes the links.
     pub(crate) async fn leave(self, until: Deadline) {
         let view = Arc::clone(&self.view);
+        view.table.leave();
         let leaving = async move {
             view.advertisements.stop().await;
             if let Ok((pool, _)) = view.links.linked() {
@@ -154,6 +184,11 @@ impl View {
     /// The links, for calls that go out.
     pub(crate) fn links(&self) -> &Arc<Links> {
         &self.links
+    }
+
+    /// The tokens with which calls go out.
+    pub(crate) fn tokens(&self) -> &Arc<Tokens> {
+        &self.tokens
     }
 
     pub(super) fn table(&self) -> &Table {
@@ -237,6 +272,35 @@ fn offers(setup: &Setup) -> Vec<Offered> {
         of_system("describe", Access::Realm, system.describe()),
     ])
     .collect()
+}
+
+/// What the service may call of what it uses by type, as actions of its identity: what is open needs none.
+fn calls_by_type(info: &ServiceInfo, config: &MeshConfig) -> Vec<String> {
+    let used = info.uses.iter().filter_map(|used| match used {
+        Use::Service(name) => registry::services().into_iter().find(|service| service.name == *name),
+        Use::Capability { .. } => None,
+    });
+    let calls = used.flat_map(|service| {
+        let org = config.peers.get(service.name).map_or(service.name, String::as_str);
+        let closed = service.capabilities.iter().filter(|offer| offer.access != Access::Open);
+        closed.map(move |offer| format!("call:{org}/{}@{}", offer.name, offer.version))
+    });
+    calls.collect()
+}
+
+/// Tells those who check callers of this box in which realm the service is, as often as that changes.
+async fn stand(dispatch: Arc<Dispatch>, links: Arc<Links>, config: MeshConfig) {
+    let mut changes = links.changes();
+    let mut realm = config.realm.clone();
+    loop {
+        if let Linked::Up { realm: of_links, .. } = &*changes.borrow_and_update() {
+            realm = Some(of_links.clone());
+        }
+        dispatch.stand(Standing { org: config.org.clone(), realm: realm.clone(), profile: config.profile });
+        if changes.changed().await.is_err() {
+            return;
+        }
+    }
 }
 
 /// The stations that are set, if they are.

@@ -30,7 +30,7 @@ impl Trouble {
             LinkError::Handshake(error) => Self::of_handshake(error),
             LinkError::HandshakeTimeout => Self::passing("the station took the connection and did not answer"),
             LinkError::Dial(what) => Self::passing(format!("no connection: {what}")),
-            LinkError::Closed => Self::passing("it did not answer any more, and is dialed anew"),
+            LinkError::Closed => Self::passing("the link was closed here"),
             LinkError::LivenessLost => Self::passing("the station did not answer any more"),
             LinkError::IdleTimeout => Self::passing("the station was not heard for too long"),
             LinkError::ClosedByStation(what) => Self::passing(format!("the station closed the link: {what}")),

@@ -1,5 +1,6 @@
 //! What is known of each station that is dialed, and what that means for health.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,8 @@ pub(crate) const GRACE: Duration = Duration::from_secs(5);
 /// The stations that are dialed.
 pub(crate) struct Table {
     rows: Mutex<Rows>,
+    /// What happens from now on is meant to.
+    is_leaving: AtomicBool,
     changes: watch::Sender<()>,
 }
 
@@ -35,7 +38,7 @@ struct Row {
 impl Table {
     pub(crate) fn new() -> Self {
         let rows = Rows { stations: Vec::new(), down_since: Some(Instant::now()) };
-        Self { rows: Mutex::new(rows), changes: watch::Sender::new(()) }
+        Self { rows: Mutex::new(rows), is_leaving: AtomicBool::new(false), changes: watch::Sender::new(()) }
     }
 
     /// These stations are dialed from now on.
@@ -55,12 +58,17 @@ impl Table {
         if is_up || trouble.is_some() {
             row.trouble = trouble;
         }
-        if news {
+        if news && !self.is_leaving.load(Ordering::Relaxed) {
             row.tell();
         }
         rows.settle();
         drop(rows);
         self.changes.send_replace(());
+    }
+
+    /// The links are closed on purpose from now on.
+    pub(crate) fn leave(&self) {
+        self.is_leaving.store(true, Ordering::Relaxed);
     }
 
     /// Nothing could be dialed.
