@@ -1,5 +1,6 @@
 //! The Macula mesh: the one module that knows its SDK.
 
+pub(crate) mod announce;
 pub(crate) mod link;
 pub(crate) mod metadata;
 pub(crate) mod value;
