@@ -3,6 +3,7 @@
 pub(crate) mod access;
 pub(crate) mod advertise;
 mod development;
+pub(crate) mod announce;
 pub(crate) mod link;
 pub(crate) mod metadata;
 pub(crate) mod presence;

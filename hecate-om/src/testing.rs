@@ -1,4 +1,5 @@
 //! A service in a test, in one line: really booted, on sockets of its own, called by the real path.
+//! What it is sent and answers with also crosses the encoding of the mesh.
 //!
 //! ```standalone_crate
 //! # use hecate_om::prelude::*;
@@ -24,6 +25,9 @@
 //! });
 //! # }
 //! ```
+
+#[cfg(feature = "macula")]
+mod carried;
 
 use std::fmt;
 use std::fs::{DirBuilder, OpenOptions};
@@ -281,14 +285,23 @@ async fn run<S: Service>(
 impl<S: Service> TestService<S> {
     /// Calls a capability over the service's socket.
     ///
+    /// Request and reply also go through the encoding of the mesh and back, so that a test finds what
+    /// would work on this box only: a `u64` above `i64::MAX`, a boolean in a struct that is flattened.
+    ///
     /// # Errors
-    /// What a caller on this box would get.
+    /// What a caller on this box would get; [`CallError::Request`] or [`CallError::Reply`], with the path,
+    /// for what the mesh cannot carry.
     pub async fn call<R, T>(&self, capability: Capability<S, R, T>, request: R) -> Result<T, CallError>
     where
-        R: Serialize + 'static,
-        T: DeserializeOwned + 'static,
+        R: Serialize + DeserializeOwned + 'static,
+        T: Serialize + DeserializeOwned + 'static,
     {
-        self.client.call(capability, &request).await
+        #[cfg(feature = "macula")]
+        carried::across(&request).map_err(|error| CallError::Request(error.of("request")))?;
+        let reply = self.client.call(capability, &request).await?;
+        #[cfg(feature = "macula")]
+        carried::across(&reply).map_err(|error| CallError::Reply(error.of("reply")))?;
+        Ok(reply)
     }
 
     /// The body at a path of the local API, such as `/openapi.json`.

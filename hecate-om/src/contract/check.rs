@@ -12,6 +12,10 @@ use super::{CapabilityContract, Contract};
 use crate::registry;
 use crate::service::{Blueprint, Service};
 
+mod boolean;
+
+pub(super) use boolean::Kept;
+
 /// The fields that the mesh puts beside those of a message.
 const RESERVED: [&str; 2] = ["caller", "_hecate"];
 
@@ -62,7 +66,9 @@ fn check_message(message: &MessageSchema, top: &Place) -> Vec<Problem> {
     let references: BTreeSet<String> = message.references().into_iter().collect();
     let dangling = references.into_iter().filter(|reference| message.resolve(reference).is_none());
     let dangling = dangling.map(|reference| Problem::Dangling { place: top.clone(), reference });
-    misfits.chain(reserved).chain(dangling).collect()
+    let lost = boolean::lost(message).into_iter();
+    let lost = lost.map(|(pointer, kept)| Problem::LostBoolean { place: top.at(&pointer), kept });
+    misfits.chain(reserved).chain(dangling).chain(lost).collect()
 }
 
 /// A walk over all schemas that speak of the message itself, not of what is in it.

@@ -5,6 +5,7 @@ use std::fmt;
 use thiserror::Error;
 
 use super::CapabilityContract;
+use super::check::Kept;
 use crate::registry::Duplicate;
 
 /// A reason why callers could not rely on a contract.
@@ -29,6 +30,11 @@ pub(super) enum Problem {
          help: correct the `JsonSchema` that was written by hand, or derive it"
     )]
     Dangling { place: Place, reference: String },
+    #[error(
+        "{place}: a boolean {kept} is 0 or 1 on the mesh, and is not read back as a boolean there; \
+         help: {}, or put an enum of two names in its place", .kept.remedy()
+    )]
+    LostBoolean { place: Place, kept: Kept },
 }
 
 /// A place in the schemas of a service.

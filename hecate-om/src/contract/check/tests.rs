@@ -207,3 +207,22 @@ fn all_problems_of_a_service_are_told_at_once() {
     assert!(lines[4].starts_with("  - capability `contract_twin.hear@1`, reply: found a boolean"), "{report}");
     assert_eq!(lines.len(), 5);
 }
+
+#[test]
+fn a_boolean_that_the_mesh_loses_is_told_with_its_place_and_a_way_out() {
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    #[serde(tag = "kind")]
+    #[allow(dead_code)]
+    enum Change {
+        Lamp { id: u8, on: bool },
+        Nothing,
+    }
+    assert_eq!(
+        found(handler::<Change, (), CapabilityError>()),
+        [
+            "capability `shop.do@1`, request, `/$defs/Change/oneOf/0/properties/on`: a boolean beside the tag of an enum \
+          is 0 or 1 on the mesh, and is not read back as a boolean there; \
+          help: write `#[serde(tag = \"kind\", content = \"value\")]`, or put an enum of two names in its place"
+        ]
+    );
+}
