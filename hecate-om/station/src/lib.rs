@@ -19,6 +19,7 @@ mod nodes;
 mod peer;
 mod pending;
 mod publications;
+mod queue;
 mod realm;
 mod records;
 mod registrations;
