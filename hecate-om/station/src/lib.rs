@@ -71,6 +71,33 @@
 //! others, a link, or no key is refused by name. A `station.json` that a killed process left is believed by
 //! nobody who joins: without a holder of the lock there is no station.
 //!
+//! # The engine
+//!
+//! [`Station`] is the engine: the handshake and its refusals, acknowledged registrations, the record store,
+//! calls and replies, publications and streams, and the realm that admits orgs and makes out tokens. What it
+//! holds is bounded by [`Limits`], what it did is told by [`Counts`], and [`Faults`] make it misbehave for tests.
+//!
+//! It trusts who runs as its own user, and root: a client's socket is looked up in the system's table of sockets,
+//! and one of another user is not let in. Where there is no such table (it is Linux's), every user of the box
+//! comes in.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use hecate_om_station::{Keys, Options, Station};
+//! use macula_rust::node_key::NodeKey;
+//! use macula_rust::profile::Profile;
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let key = || NodeKey::generate_identity(Profile::PqPure, 0).map(Arc::new);
+//! let keys = Keys { node: key()?, realm: key()? };
+//! let station = Station::start(Options::new(keys, "hecate.local")).await?;
+//! println!("listening on {}", station.address());
+//! station.close().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # What it is not
 //!
 //! Not for other machines, and not for other users of this one: it listens on loopback and refuses
@@ -97,6 +124,7 @@ mod orgs;
 mod peer;
 mod pending;
 mod publications;
+mod queue;
 mod realm;
 mod records;
 mod registrations;
