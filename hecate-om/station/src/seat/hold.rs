@@ -78,8 +78,7 @@ impl Seat {
         tokio::pin!(notes);
         self.retry = Retry::new();
         *self.told.running() = Some(station);
-        self.told.state.send_replace(SeatState::Holding);
-        self.told.station.send_replace(Some(info));
+        self.told.now(SeatState::Holding, Some(info));
         self.told.joined(Ok(()));
         tracing::info!(%address, "this process runs the development station of this box");
 

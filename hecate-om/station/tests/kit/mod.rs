@@ -22,6 +22,9 @@ pub(crate) const BOUND: Duration = Duration::from_secs(60);
 const FOLDER: &str = "STATION_TEST_FOLDER";
 const LINK: &str = "STATION_TEST_LINK";
 
+/// Under what the services serve.
+const ORG: &str = "acme";
+
 /// The service's half of what it tells the test, on lines that nothing else writes.
 const MARK: &str = "@@ ";
 
@@ -255,8 +258,12 @@ async fn dial(info: &StationInfo) -> Pool {
     opts.respawn_delay = Duration::from_millis(200);
     let seed = Seed { host: info.host.clone(), port: info.port, node_id: info.node_id };
     let pool = Pool::connect(vec![seed], opts).await.unwrap();
-    for (name, pause) in [("who", Duration::ZERO), ("slow", Duration::from_millis(700))] {
-        let procedure = own_procedure(&pool.node_id(), name);
+    claim(&pool, info).await;
+    let id = hex(&pool.node_id());
+    for (name, procedure, pause) in [
+        ("who", format!("{ORG}/who_{}_v1", &id[..16]), Duration::ZERO),
+        ("slow", own_procedure(&pool.node_id(), "slow"), Duration::from_millis(700)),
+    ] {
         let who = handler(move |_| async move {
             say("asked x");
             tokio::time::sleep(pause).await;
@@ -267,6 +274,15 @@ async fn dial(info: &StationInfo) -> Pool {
         say(&format!("serves-{name} {procedure}"));
     }
     pool
+}
+
+/// Asks the realm for an org: once, with the station that is there first.
+async fn claim(pool: &Pool, info: &StationInfo) {
+    let procedure = format!("{}/_realm/_realm/identity/request_provider_authorization_v1", info.realm_name);
+    let payload = [("org", ORG), ("service_name", "part"), ("box", "here")];
+    let payload = Value::Map(payload.map(|(name, text)| (Value::text(name), Value::text(text))).into());
+    let call = Call { realm: info.realm, procedure, payload, timeout: BOUND, ..Call::default() };
+    pool.call(call).await.unwrap();
 }
 
 /// Drops the link to a station when there is another in its place.
