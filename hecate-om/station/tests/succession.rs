@@ -96,6 +96,9 @@ fn when_the_station_is_killed_the_next_has_its_place_and_everyone_is_back() {
 fn a_service_that_leaves_hands_over_and_loses_no_call_in_flight() {
     let (_home, folder) = folder();
     let (owner, mut services, before) = start_box(&folder, 2, Link::Told);
+    for service in services.iter().chain([&owner]) {
+        service.says("serves-who");
+    }
     let slow = services[1].says("serves-slow");
     services[1].forget();
     services[0].order(&format!("call {slow}"));

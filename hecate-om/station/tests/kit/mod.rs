@@ -15,6 +15,7 @@ use macula_rust::profile::Profile;
 use macula_rust::record::own_procedure;
 use macula_rust::station_link::handler;
 use tokio::io::AsyncBufReadExt;
+use tokio::sync::watch;
 
 /// No wait is longer: the box may be busy with other tests.
 pub(crate) const BOUND: Duration = Duration::from_secs(60);
@@ -47,7 +48,7 @@ pub(crate) enum Link {
     None,
     /// As any client of the SDK: it knows only where the station was when it came.
     Bare,
-    /// It drops a link when it is told of another station.
+    /// It says something when it is told of another station.
     Told,
 }
 
@@ -226,7 +227,7 @@ async fn serve(folder: std::path::PathBuf, link: &str) {
         let linked = dial(&first).await;
         pool = Some((linked.clone(), first.realm));
         if link == "Told" {
-            tokio::spawn(redial(linked, station));
+            tokio::spawn(speak_up(linked, station));
         }
     }
 
@@ -259,20 +260,20 @@ async fn dial(info: &StationInfo) -> Pool {
     let seed = Seed { host: info.host.clone(), port: info.port, node_id: info.node_id };
     let pool = Pool::connect(vec![seed], opts).await.unwrap();
     claim(&pool, info).await;
-    let id = hex(&pool.node_id());
-    for (name, procedure, pause) in [
-        ("who", format!("{ORG}/who_{}_v1", &id[..16]), Duration::ZERO),
-        ("slow", own_procedure(&pool.node_id(), "slow"), Duration::from_millis(700)),
-    ] {
-        let who = handler(move |_| async move {
+    let who = format!("{ORG}/who_{}_v1", &hex(&pool.node_id())[..16]);
+    let slow = own_procedure(&pool.node_id(), "slow");
+    for (procedure, pause) in [(&who, Duration::ZERO), (&slow, Duration::from_millis(700))] {
+        let answer = handler(move |_| async move {
             say("asked x");
             tokio::time::sleep(pause).await;
             Ok(Value::Map(vec![(Value::text("pid"), Value::Int(std::process::id().into()))]))
         });
         // Kept by the pool.
-        let _ = pool.serve(Offer::unary(info.realm, &procedure, who)).await.unwrap();
-        say(&format!("serves-{name} {procedure}"));
+        let _ = pool.serve(Offer::unary(info.realm, procedure, answer)).await.unwrap();
     }
+    // Only now may the station die: what is not yet served would not be served again.
+    say(&format!("serves-slow {slow}"));
+    say(&format!("serves-who {who}"));
     pool
 }
 
@@ -285,15 +286,13 @@ async fn claim(pool: &Pool, info: &StationInfo) {
     pool.call(call).await.unwrap();
 }
 
-/// Drops the link to a station when there is another in its place.
-async fn redial(pool: Pool, mut station: tokio::sync::watch::Receiver<Option<StationInfo>>) {
+/// Says something to each station that comes in the place of another: a link to a dead one gets a reset for
+/// an answer, and ends; one that is up again gets a real one.
+async fn speak_up(pool: Pool, mut station: watch::Receiver<Option<StationInfo>>) {
     station.mark_unchanged();
     while station.changed().await.is_ok() {
-        let Some(info) = station.borrow_and_update().clone() else { continue };
-        if pool.status().iter().any(|link| link.up && link.station == info.node_id)
-            && let Ok(link) = pool.link_to(&info.node_id).await
-        {
-            let _ = link.close("another_station").await;
+        if station.borrow_and_update().is_some() {
+            let _ = pool.find_record(&[0; 32]).await;
         }
     }
 }
