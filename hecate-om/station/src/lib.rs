@@ -49,7 +49,7 @@
 //! again with the link. What else a station holds is in memory only, but for the orgs that it admitted.
 //!
 //! A process that leaves ends its station first: no new connections, what is in flight is relayed to its
-//! end (1.4 seconds at most), every client gets a goodbye, the port is free, and then the seat. Two stations
+//! end (1.2 seconds at most), every client gets a goodbye, the port is free, and then the seat. Two stations
 //! never share the port: the kernel would give each the other's packets. It waits for nobody to come after
 //! it, because nothing that it does then is left to do.
 //!

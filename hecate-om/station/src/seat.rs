@@ -139,8 +139,7 @@ impl Seat {
             return Err(JoinError::OtherProfile { pid: info.pid, found, told });
         }
         tracing::info!(pid = info.pid, port = info.port, "the development station of this box");
-        self.told.state.send_replace(SeatState::Following);
-        self.told.station.send_replace(Some(info));
+        self.told.now(SeatState::Following, Some(info));
         Ok(())
     }
 }
@@ -160,8 +159,13 @@ impl Told {
             return;
         }
         tracing::warn!("this process {failing}");
-        self.state.send_replace(failing);
-        self.station.send_replace(None);
+        self.now(failing, None);
+    }
+
+    /// The station first: who hears of the state finds the station that goes with it.
+    fn now(&self, state: SeatState, station: Option<StationInfo>) {
+        self.station.send_replace(station);
+        self.state.send_replace(state);
     }
 
     fn running(&self) -> MutexGuard<'_, Option<Station>> {

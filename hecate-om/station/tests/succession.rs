@@ -65,6 +65,7 @@ fn a_service_alone_runs_the_station_of_its_box() {
 
 #[test]
 fn when_the_station_is_killed_the_next_has_its_place_and_everyone_is_back() {
+    // Serving under an org that only the dead station was asked for.
     for link in [Link::Told, Link::Bare] {
         let (_home, folder) = folder();
         let (owner, mut services, before) = start_box(&folder, 3, link);
@@ -95,6 +96,9 @@ fn when_the_station_is_killed_the_next_has_its_place_and_everyone_is_back() {
 fn a_service_that_leaves_hands_over_and_loses_no_call_in_flight() {
     let (_home, folder) = folder();
     let (owner, mut services, before) = start_box(&folder, 2, Link::Told);
+    for service in services.iter().chain([&owner]) {
+        service.says("serves-who");
+    }
     let slow = services[1].says("serves-slow");
     services[1].forget();
     services[0].order(&format!("call {slow}"));
@@ -102,6 +106,7 @@ fn a_service_that_leaves_hands_over_and_loses_no_call_in_flight() {
 
     let took = owner.leave();
     assert!(took < Duration::from_millis(2200), "{took:?}");
+    println!("left after {took:?}");
     assert!(services[0].says("answer").starts_with("ok "), "{:?}", services[0].last("answer"));
     let place = eventually("one has the seat", || services.iter().position(Service::holds));
     let after = services[place].sees(services[place].pid());

@@ -24,11 +24,11 @@ const PORT_AGAIN: Duration = Duration::from_millis(20);
 /// How often the lock is looked at, whether others would find it.
 const LOCK: Duration = Duration::from_secs(1);
 /// How long relays in flight keep a station that is to end.
-const IN_FLIGHT: Duration = Duration::from_millis(1400);
-const IN_FLIGHT_AGAIN: Duration = Duration::from_millis(10);
+const IN_FLIGHT: Duration = Duration::from_millis(1200);
+const IN_FLIGHT_AGAIN: Duration = Duration::from_millis(5);
 /// How long the goodbyes may take, and after them whatever still runs.
-const GOODBYES: Duration = Duration::from_millis(300);
-const REST: Duration = Duration::from_millis(200);
+const GOODBYES: Duration = Duration::from_millis(600);
+const REST: Duration = Duration::from_millis(100);
 /// Signatures are checked beside the relay.
 const WORKERS: usize = 2;
 
@@ -78,8 +78,7 @@ impl Seat {
         tokio::pin!(notes);
         self.retry = Retry::new();
         *self.told.running() = Some(station);
-        self.told.state.send_replace(SeatState::Holding);
-        self.told.station.send_replace(Some(info));
+        self.told.now(SeatState::Holding, Some(info));
         self.told.joined(Ok(()));
         tracing::info!(%address, "this process runs the development station of this box");
 

@@ -15,12 +15,16 @@ use macula_rust::profile::Profile;
 use macula_rust::record::own_procedure;
 use macula_rust::station_link::handler;
 use tokio::io::AsyncBufReadExt;
+use tokio::sync::watch;
 
 /// No wait is longer: the box may be busy with other tests.
 pub(crate) const BOUND: Duration = Duration::from_secs(60);
 
 const FOLDER: &str = "STATION_TEST_FOLDER";
 const LINK: &str = "STATION_TEST_LINK";
+
+/// Under what the services serve.
+const ORG: &str = "acme";
 
 /// The service's half of what it tells the test, on lines that nothing else writes.
 const MARK: &str = "@@ ";
@@ -44,7 +48,7 @@ pub(crate) enum Link {
     None,
     /// As any client of the SDK: it knows only where the station was when it came.
     Bare,
-    /// It drops a link when it is told of another station.
+    /// It says something when it is told of another station.
     Told,
 }
 
@@ -223,7 +227,7 @@ async fn serve(folder: std::path::PathBuf, link: &str) {
         let linked = dial(&first).await;
         pool = Some((linked.clone(), first.realm));
         if link == "Told" {
-            tokio::spawn(redial(linked, station));
+            tokio::spawn(speak_up(linked, station));
         }
     }
 
@@ -255,29 +259,40 @@ async fn dial(info: &StationInfo) -> Pool {
     opts.respawn_delay = Duration::from_millis(200);
     let seed = Seed { host: info.host.clone(), port: info.port, node_id: info.node_id };
     let pool = Pool::connect(vec![seed], opts).await.unwrap();
-    for (name, pause) in [("who", Duration::ZERO), ("slow", Duration::from_millis(700))] {
-        let procedure = own_procedure(&pool.node_id(), name);
-        let who = handler(move |_| async move {
+    claim(&pool, info).await;
+    let who = format!("{ORG}/who_{}_v1", &hex(&pool.node_id())[..16]);
+    let slow = own_procedure(&pool.node_id(), "slow");
+    for (procedure, pause) in [(&who, Duration::ZERO), (&slow, Duration::from_millis(700))] {
+        let answer = handler(move |_| async move {
             say("asked x");
             tokio::time::sleep(pause).await;
             Ok(Value::Map(vec![(Value::text("pid"), Value::Int(std::process::id().into()))]))
         });
         // Kept by the pool.
-        let _ = pool.serve(Offer::unary(info.realm, &procedure, who)).await.unwrap();
-        say(&format!("serves-{name} {procedure}"));
+        let _ = pool.serve(Offer::unary(info.realm, procedure, answer)).await.unwrap();
     }
+    // Only now may the station die: what is not yet served would not be served again.
+    say(&format!("serves-slow {slow}"));
+    say(&format!("serves-who {who}"));
     pool
 }
 
-/// Drops the link to a station when there is another in its place.
-async fn redial(pool: Pool, mut station: tokio::sync::watch::Receiver<Option<StationInfo>>) {
+/// Asks the realm for an org: once, with the station that is there first.
+async fn claim(pool: &Pool, info: &StationInfo) {
+    let procedure = format!("{}/_realm/_realm/identity/request_provider_authorization_v1", info.realm_name);
+    let payload = [("org", ORG), ("service_name", "part"), ("box", "here")];
+    let payload = Value::Map(payload.map(|(name, text)| (Value::text(name), Value::text(text))).into());
+    let call = Call { realm: info.realm, procedure, payload, timeout: BOUND, ..Call::default() };
+    pool.call(call).await.unwrap();
+}
+
+/// Says something to each station that comes in the place of another: a link to a dead one gets a reset for
+/// an answer, and ends; one that is up again gets a real one.
+async fn speak_up(pool: Pool, mut station: watch::Receiver<Option<StationInfo>>) {
     station.mark_unchanged();
     while station.changed().await.is_ok() {
-        let Some(info) = station.borrow_and_update().clone() else { continue };
-        if pool.status().iter().any(|link| link.up && link.station == info.node_id)
-            && let Ok(link) = pool.link_to(&info.node_id).await
-        {
-            let _ = link.close("another_station").await;
+        if station.borrow_and_update().is_some() {
+            let _ = pool.find_record(&[0; 32]).await;
         }
     }
 }
