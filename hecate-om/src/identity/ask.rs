@@ -46,7 +46,7 @@ pub(super) async fn ask(
     procedure: &str,
     fields: Vec<(&str, Value)>,
 ) -> Result<Value, Refused> {
-    let fields = fields.into_iter().map(|(key, value)| (Value::Text(key.to_owned()), value));
+    let fields = fields.into_iter().map(|(key, value)| (Value::text(key), value));
     let call = Call {
         realm: realm.id,
         procedure: format!("{name}/_realm/_realm/identity/{procedure}"),

@@ -162,9 +162,8 @@ impl Claims {
     }
 
     fn fields(&self) -> Vec<(&'static str, Value)> {
-        let text = |text: &str| Value::Text(text.to_owned());
         let Names { org, service, host, .. } = &*self.names;
-        vec![("org", text(org)), ("service_name", text(service)), ("box", text(host))]
+        vec![("org", Value::text(org)), ("service_name", Value::text(*service)), ("box", Value::text(host))]
     }
 
     fn note(&self, claim: Claim, realm: &Realm) {

@@ -296,7 +296,7 @@ impl Asked {
     }
 
     fn fields(&self, names: &Names) -> Vec<(&'static str, Value)> {
-        let text = |text: &str| Value::Text(text.to_owned());
+        let text = |text: &str| Value::text(text);
         vec![
             ("org", text(&names.org)),
             ("service_name", text(names.service)),
@@ -314,13 +314,8 @@ impl Asked {
 
 /// The token of an answer, and its end.
 fn read(answer: &Value) -> Option<(&[u8], SystemTime)> {
-    let Value::Map(fields) = answer else { return None };
-    let field = |name: &str| {
-        let found = fields.iter().find(|(key, _)| matches!(key, Value::Text(key) if key == name));
-        found.map(|(_, value)| value)
-    };
-    let Value::Bytes(token) = field("token")? else { return None };
-    let Value::Int(ends) = field("expires_at_ms")? else { return None };
+    let Some(Value::Bytes(token)) = answer.get("token") else { return None };
+    let Some(Value::Int(ends)) = answer.get("expires_at_ms") else { return None };
     let ends = Duration::from_millis(u64::try_from(*ends).ok()?);
     Some((token, SystemTime::UNIX_EPOCH.checked_add(ends)?))
 }
