@@ -5,6 +5,7 @@ use macula_rust::node_key::Purpose;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tempfile::TempDir;
 
+use super::super::lines;
 use super::*;
 use crate::exit;
 use crate::telemetry::chain;
@@ -406,4 +407,20 @@ fn nothing_of_the_key_shows() {
     let shown = format!("{identity:?} {identity:#?}");
     assert!(!shown.contains(&hex(seed)) && !shown.contains(&format!("{seed:?}")), "{shown}");
     assert!(shown.contains(&identity.node().to_string()), "{shown}");
+}
+
+#[test]
+fn the_log_tells_of_a_new_key_and_of_nothing_in_it() {
+    let name = concat!(module_path!(), "::the_log_tells_of_a_new_key_and_of_nothing_in_it");
+    let lines = lines::of(name, || {
+        let (lab, _) = Lab::used();
+        lab.load();
+        // For the test to look for; the process that it is told to ends with this.
+        tracing::info!(file = hex(&std::fs::read(lab.place.own()).unwrap()));
+    });
+    let [made, file] = lines.as_slice() else { panic!("{lines:?}") };
+    assert!(made.contains("a node key was made: keep a copy of it node="), "{made}");
+    let seed = file.trim_end_matches('"').split_at_checked(file.len() - 65).unwrap().1;
+    assert_eq!(seed.len(), 64, "{seed}");
+    assert!(!made.contains(seed), "{made}");
 }
