@@ -339,6 +339,17 @@ fn folders_that_cannot_be_had_are_told() {
     lab.place.secrets_dir = lab.home.path().join("file");
     let (code, text) = lab.refused();
     assert_eq!((code, text.contains("is in no folder; help: set HECATE_SECRETS_DIR")), (exit::CONFIG, true), "{text}");
+    // Others could put a folder of theirs in place.
+    let (lab, _) = Lab::used();
+    set_mode(&lab.place.data_dir, 0o777);
+    assert_eq!(
+        lab.refused(),
+        (exit::PERMISSION, "~/data is open to others (mode 0777); help: chmod o-w ~/data".to_owned())
+    );
+    for harmless in [0o1777, 0o2775, 0o755] {
+        set_mode(&lab.place.data_dir, harmless);
+        lab.load();
+    }
     // Others could put a key of theirs in place.
     let (lab, _) = Lab::used();
     set_mode(&lab.place.folder(), 0o777);
