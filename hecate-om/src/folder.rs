@@ -242,10 +242,24 @@ fn make_folder(path: &Path, closed: u32, variable: &str) -> Result<(), FolderErr
 /// Makes a folder of the data folder that others cannot enter, or finds one.
 ///
 /// # Errors
-/// When it is not ours, when others could reach into it, or when it cannot be made.
+/// When it is not ours, when others could reach into it or put another in its place, or when it cannot be
+/// made.
 #[cfg(feature = "macula")]
 pub(crate) fn make_private(path: &Path) -> Result<(), FolderError> {
-    make_folder(path, PRIVATE, DATA_DIR)
+    const OTHERS_WRITE: u32 = 0o002;
+    const STICKY: u32 = 0o1000;
+    make_folder(path, PRIVATE, DATA_DIR)?;
+    let above = path.parent().unwrap_or(path);
+    let io = |source| FolderError::Io { action: "look at the folder", path: above.to_owned(), source };
+    // The volumes of Kubernetes belong to a group, which may write to them.
+    match std::fs::metadata(above).map_err(io)?.mode() {
+        mode if mode & OTHERS_WRITE != 0 && mode & STICKY == 0 => Err(FolderError::Unsafe {
+            path: above.to_owned(),
+            what: format!("is open to others (mode {:04o})", mode & 0o7777),
+            help: format!("chmod o-w {}", above.display()),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// Whether a folder that is missing can be made: in the first one above it that is there.

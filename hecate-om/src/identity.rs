@@ -10,6 +10,8 @@ pub(crate) mod certificate;
 pub(crate) mod claim;
 mod error;
 mod key;
+#[cfg(test)]
+mod lines;
 mod names;
 mod place;
 mod seed;

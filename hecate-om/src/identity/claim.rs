@@ -163,7 +163,7 @@ impl Claims {
 
     fn fields(&self) -> Vec<(&'static str, Value)> {
         let Names { org, service, host, .. } = &*self.names;
-        vec![("org", Value::text(&**org)), ("service_name", Value::text(*service)), ("box", Value::text(&**host))]
+        vec![("org", Value::text(org)), ("service_name", Value::text(*service)), ("box", Value::text(host))]
     }
 
     fn note(&self, claim: Claim, realm: &Realm) {
@@ -210,7 +210,12 @@ fn pause<T>(answer: &Result<T, Refused>, backoff: &mut Backoff) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use super::super::lines;
+    use super::super::names::tests::parrot;
     use super::*;
+    use crate::health::fixtures;
+    use crate::mesh::link::Linked;
+    use crate::node_id::NodeId;
 
     fn realm(name: Option<&str>) -> Realm {
         Realm { id: [0xab; 32], name: name.map(str::to_owned), key: Vec::new() }
@@ -289,5 +294,36 @@ mod tests {
             assert!((400.0..=600.0).contains(&again), "{again}");
         }
         assert!(seconds(pause(&failed("no route"), &mut backoff)) <= 1.2, "from the beginning again");
+    }
+
+    #[test]
+    fn each_change_of_kind_is_one_line_with_the_realm_and_the_org() {
+        let lines =
+            lines::of(concat!(module_path!(), "::each_change_of_kind_is_one_line_with_the_realm_and_the_org"), || {
+                let (_, state) = watch::channel(Linked::Down(Vec::new()));
+                let links = Arc::new(Links::new(NodeId::from_bytes([7; 32]), state));
+                let claims = Claims::new(links, Arc::new(parrot()), fixtures::running());
+                let answers = [
+                    failed("no route"),
+                    failed("no answer"),
+                    Err(Refused::NotAdmitted),
+                    Err(Refused::NotAdmitted),
+                    Ok(()),
+                    Ok(()),
+                    failed("no route"),
+                ];
+                for answer in answers {
+                    let before = claims.state.borrow().clone();
+                    claims.note(before.after(answer, Instant::now(), SystemTime::now()), &realm(Some("io.macula")));
+                }
+            });
+        let told: Vec<_> = lines.iter().filter(|line| !line.contains("health changed")).collect();
+        let expected = [
+            "WARN message=the claim could not be asked realm=\"io.macula\" org=\"zoo\" cause=\"no route\"",
+            "WARN message=the realm holds the claim pending: ask its operator to admit the org realm=\"io.macula\" org=\"zoo\"",
+            "INFO message=the realm admits this service realm=\"io.macula\" org=\"zoo\"",
+            "WARN message=the claim could not be asked realm=\"io.macula\" org=\"zoo\" cause=\"no route\"",
+        ];
+        assert_eq!(told, expected.iter().collect::<Vec<_>>());
     }
 }

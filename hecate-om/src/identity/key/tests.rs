@@ -5,6 +5,7 @@ use macula_rust::node_key::Purpose;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tempfile::TempDir;
 
+use super::super::lines;
 use super::*;
 use crate::exit;
 use crate::telemetry::chain;
@@ -338,6 +339,17 @@ fn folders_that_cannot_be_had_are_told() {
     lab.place.secrets_dir = lab.home.path().join("file");
     let (code, text) = lab.refused();
     assert_eq!((code, text.contains("is in no folder; help: set HECATE_SECRETS_DIR")), (exit::CONFIG, true), "{text}");
+    // Others could put a folder of theirs in place.
+    let (lab, _) = Lab::used();
+    set_mode(&lab.place.data_dir, 0o777);
+    assert_eq!(
+        lab.refused(),
+        (exit::PERMISSION, "~/data is open to others (mode 0777); help: chmod o-w ~/data".to_owned())
+    );
+    for harmless in [0o1777, 0o2775, 0o755] {
+        set_mode(&lab.place.data_dir, harmless);
+        lab.load();
+    }
     // Others could put a key of theirs in place.
     let (lab, _) = Lab::used();
     set_mode(&lab.place.folder(), 0o777);
@@ -406,4 +418,20 @@ fn nothing_of_the_key_shows() {
     let shown = format!("{identity:?} {identity:#?}");
     assert!(!shown.contains(&hex(seed)) && !shown.contains(&format!("{seed:?}")), "{shown}");
     assert!(shown.contains(&identity.node().to_string()), "{shown}");
+}
+
+#[test]
+fn the_log_tells_of_a_new_key_and_of_nothing_in_it() {
+    let name = concat!(module_path!(), "::the_log_tells_of_a_new_key_and_of_nothing_in_it");
+    let lines = lines::of(name, || {
+        let (lab, _) = Lab::used();
+        lab.load();
+        // For the test to look for; the process that it is told to ends with this.
+        tracing::info!(file = hex(&std::fs::read(lab.place.own()).unwrap()));
+    });
+    let [made, file] = lines.as_slice() else { panic!("{lines:?}") };
+    assert!(made.contains("a node key was made: keep a copy of it node="), "{made}");
+    let seed = file.trim_end_matches('"').split_at_checked(file.len() - 65).unwrap().1;
+    assert_eq!(seed.len(), 64, "{seed}");
+    assert!(!made.contains(seed), "{made}");
 }

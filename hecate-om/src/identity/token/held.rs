@@ -168,11 +168,6 @@ impl Shelf {
         self.newest.as_ref().is_none_or(|held| now.wall >= held.renew.0 || now.steady >= held.renew.1)
     }
 
-    /// Until when the token in use is valid.
-    pub(super) fn until(&self) -> Option<SystemTime> {
-        self.newest.as_ref().map(|held| held.until)
-    }
-
     /// What was asked and is not granted.
     pub(super) fn lacks<'a>(&self, wanted: impl Iterator<Item = (&'a str, Grant)>) -> Vec<String> {
         let granted = |grant: &Grant| self.newest.as_ref().is_some_and(|held| held.grants(grant));

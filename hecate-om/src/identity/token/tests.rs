@@ -5,6 +5,7 @@ use macula_rust::ucan::{self, Capability, Options};
 
 use super::*;
 use crate::health::fixtures;
+use crate::identity::lines;
 use crate::identity::names::tests::parrot;
 use crate::mesh::link::Linked;
 use crate::node_id::NodeId;
@@ -187,4 +188,26 @@ fn an_answer_without_a_token_is_told_without_what_it_held() {
         let TokenState::Failed { cause } = &state else { panic!("{state:?}") };
         assert!(cause.starts_with("the realm's ") && !cause.contains("tr0ub4dor"), "{cause}");
     }
+}
+
+#[test]
+fn the_log_tells_of_a_token_and_of_nothing_in_it() {
+    let name = concat!(module_path!(), "::the_log_tells_of_a_token_and_of_nothing_in_it");
+    let lines = lines::of(name, || {
+        let tokens = tokens(true);
+        let mut backoff = Backoff::default();
+        take(&tokens, Err(Refused::Unserved), &mut backoff);
+        take(&tokens, Err(Refused::Unserved), &mut backoff);
+        for _ in 0..2 {
+            take(&tokens, Ok(answer(&["acme/echo.say_v1", "acme/echo.whisper_v1"], HOUR)), &mut backoff);
+        }
+    });
+    let [none, ignored @ .., minted, lacks] = lines.as_slice() else { panic!("{lines:?}") };
+    // That it lacks the right to answer is told once, that `fly:away` is no action at the beginning.
+    assert!(none.contains("fly:away") && ignored.len() == 1, "{lines:?}");
+    assert!(ignored[0].contains("no token from the realm"), "{lines:?}");
+    assert!(minted.contains("the realm minted a token for this service"), "{lines:?}");
+    assert!(lacks.contains("answer:parrot.repeat@1"), "{lines:?}");
+    // How every token begins and what it holds, in base64.
+    assert!(!lines.concat().contains("eyJ"), "{lines:?}");
 }
