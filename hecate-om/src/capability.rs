@@ -14,8 +14,8 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-pub(crate) use call::{CallParts, MAX_HOPS};
 pub use call::{Call, CallId, Caller, Via};
+pub(crate) use call::{CallParts, MAX_HOPS};
 pub(crate) use error::RETRY_AFTER;
 pub use error::{CapabilityError, ErrorCode};
 pub use handler::Handlers;

@@ -128,6 +128,27 @@ fn an_honest_caller_is_served_among_a_hundred_thousand_made_up_identities() {
 }
 
 #[test]
+fn callers_that_call_as_often_as_they_can_leave_each_other_their_shares() {
+    let mut clock = Clock::new();
+    let rates = Rates::new(LIMITS, clock.0);
+    let honest = node(u32::MAX);
+    assert_eq!(rates.take(&honest, clock.0), Ok(()));
+    let mut served = [0; PLACES - 1];
+    for round in 0..600 {
+        clock.forward(Duration::from_millis(100));
+        // Whoever is first takes what there is: always the same ones.
+        for (loud, served) in served.iter_mut().enumerate() {
+            *served += let_in(&rates, &node(loud as u32), 8, clock.0);
+        }
+        if round % 10 == 0 {
+            assert_eq!(rates.take(&honest, clock.0), Ok(()), "in round {round}");
+        }
+    }
+    // 11 in 10 s, for a minute.
+    assert!(served.iter().all(|served| *served >= 66), "{served:?}");
+}
+
+#[test]
 fn identities_that_were_made_up_lock_nobody_out() {
     let mut clock = Clock::new();
     let rates = Rates::new(LIMITS, clock.0);
