@@ -79,6 +79,11 @@ impl<S, R, T> Capability<S, R, T> {
         self.is_idempotent
     }
 
+    /// Whether anybody may call it.
+    pub(crate) const fn is_open(&self) -> bool {
+        self.is_open
+    }
+
     /// The dotted name, `greeter.greet`.
     pub const fn name(&self) -> &'static str {
         self.name
@@ -158,7 +163,15 @@ pub struct CapabilityInfo {
 impl CapabilityInfo {
     #[doc(hidden)]
     pub const fn new(name: &'static str, version: u16, description: &'static str, timeout_ms: u64) -> Self {
-        Self { name, version, description, timeout: Duration::from_millis(timeout_ms), access: Access::Realm, is_idempotent: false, deprecated: None }
+        Self {
+            name,
+            version,
+            description,
+            timeout: Duration::from_millis(timeout_ms),
+            access: Access::Realm,
+            is_idempotent: false,
+            deprecated: None,
+        }
     }
 
     #[doc(hidden)]
