@@ -67,10 +67,12 @@ pub mod testing;
 use std::process::ExitCode;
 
 pub use capability::{
-    Access, Call, CallId, Caller, Capability, CapabilityError, CapabilityInfo, ErrorCode, Refusal, RefusalCode, Reply, Request,
-    Trace, TraceId, Via,
+    Access, Call, CallId, Caller, Capability, CapabilityError, CapabilityInfo, ErrorCode, Refusal, RefusalCode, Reply,
+    Request, Trace, TraceId, Via,
 };
-pub use client::CallError;
+pub use client::{
+    Answered, Attempt, Attempts, CallError, CallReply, CallRequest, Calling, Detailed, NotAReference, Parent, Reference,
+};
 pub use config::Settings;
 pub use context::{Context, DataDirError};
 pub use health::{CheckError, Health, Impact};

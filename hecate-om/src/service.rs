@@ -151,7 +151,18 @@ impl ServiceInfo {
         health_port: u16,
         manifest: &'static str,
     ) -> Self {
-        Self { name, version, description, callback_module, declared_at, capabilities, identity, health_port, manifest, uses: &[] }
+        Self {
+            name,
+            version,
+            description,
+            callback_module,
+            declared_at,
+            capabilities,
+            identity,
+            health_port,
+            manifest,
+            uses: &[],
+        }
     }
 
     #[doc(hidden)]
@@ -299,8 +310,9 @@ fn handlers<S: Service>() -> Handlers<S> {
 }
 
 async fn start<S: Service>(surroundings: Arc<Surroundings>) -> Result<Started, StartError> {
+    let calls = Arc::clone(&surroundings.calls);
     let service = Arc::new(S::boot(Context::new(surroundings)).await?);
-    let handlers = handlers::<S>().bind(&service);
+    let handlers = handlers::<S>().bind(&service, &calls);
     let (probed, stopped) = (Arc::clone(&service), service);
     Ok(Started {
         handlers,

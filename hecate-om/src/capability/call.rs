@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::Instant;
 
 use super::trace::{CallerTrace, Trace};
+use crate::client::Calls;
 use crate::node_id::NodeId;
 
 /// The call that a handler of service `S` answers: who calls, by which way, and until when.
@@ -28,12 +29,18 @@ use crate::node_id::NodeId;
 /// ```
 pub struct Call<S> {
     parts: CallParts,
+    calls: Arc<Calls>,
     service: PhantomData<fn() -> S>,
 }
 
 impl<S> Call<S> {
-    pub(crate) fn new(parts: CallParts) -> Self {
-        Self { parts, service: PhantomData }
+    pub(crate) fn new(parts: CallParts, calls: Arc<Calls>) -> Self {
+        Self { parts, calls, service: PhantomData }
+    }
+
+    /// The calls that the handler makes in its turn.
+    pub(crate) fn calls(&self) -> &Arc<Calls> {
+        &self.calls
     }
 
     /// Names this call in logs and in the errors that its caller sees.

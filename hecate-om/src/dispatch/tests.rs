@@ -1,10 +1,15 @@
 //! Each call counts once, as what it came to.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::*;
 use crate::capability::{Call, Handlers};
+use crate::client::{CallSettings, Calls};
+use crate::config::mesh::Resolve;
 use crate::service::IdentitySpec;
 
 struct Lab;
@@ -56,11 +61,23 @@ fn closed() -> Arc<Dispatch> {
     Dispatch::new(&INFO)
 }
 
+/// The calls of a service that makes none.
+fn calls() -> Arc<Calls> {
+    let settings = CallSettings {
+        org: INFO.name.to_owned(),
+        peers: BTreeMap::new(),
+        resolve: Resolve::Nearest,
+        realm: None,
+        runtime_dir: PathBuf::new(),
+    };
+    Calls::new(&INFO, settings)
+}
+
 fn open() -> Arc<Dispatch> {
     let mut handlers = Handlers::<Lab>::new();
     handlers.unary(|_lab, call, request: Text| act(request.text, call));
     let dispatch = closed();
-    dispatch.open(handlers.bind(&Arc::new(Lab)));
+    dispatch.open(handlers.bind(&Arc::new(Lab), &calls()));
     dispatch
 }
 
