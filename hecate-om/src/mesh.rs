@@ -1,4 +1,5 @@
 //! The Macula mesh: the one module that knows its SDK.
 
 pub(crate) mod link;
+pub(crate) mod metadata;
 pub(crate) mod value;
