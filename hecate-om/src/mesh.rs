@@ -2,4 +2,5 @@
 
 pub(crate) mod link;
 pub(crate) mod metadata;
+pub(crate) mod outbound;
 pub(crate) mod value;

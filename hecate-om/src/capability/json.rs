@@ -45,6 +45,12 @@ pub(crate) fn decode_reply<T: DeserializeOwned + 'static>(body: &[u8]) -> Result
     read(body, &REPLY)
 }
 
+/// What a caller is told of a reply in another form that it cannot read.
+#[cfg(feature = "macula")]
+pub(crate) fn unreadable_reply(why: &dyn std::error::Error) -> CapabilityError {
+    CapabilityError::invalid_request(format!("{}: {why}", REPLY.wrong))
+}
+
 fn read<R: DeserializeOwned + 'static>(body: &[u8], words: &Words) -> Result<R, CapabilityError> {
     let body = if body.is_empty() { b"{}" } else { body };
     // serde would read a struct from a list, too.

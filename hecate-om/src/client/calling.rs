@@ -211,7 +211,7 @@ impl<R: CallRequest, T: CallReply> Calling<'_, R, T> {
         let read = match reply {
             Output::Json(body) => json::decode_reply::<T>(&body),
             #[cfg(feature = "macula")]
-            Output::Value(value) => value::decode::<T>(value).map_err(value::ValueError::of_reply),
+            Output::Value(value) => value::decode::<T>(value).map_err(|error| json::unreadable_reply(&error)),
         };
         match read {
             Ok(reply) => Ok(Answered { reply, via, provider, attempts: trail.into_attempts() }),
