@@ -79,6 +79,11 @@ impl<S, R, T> Capability<S, R, T> {
         self.is_idempotent
     }
 
+    /// Whether anybody may call it.
+    pub(crate) const fn is_open(&self) -> bool {
+        self.is_open
+    }
+
     /// The dotted name, `greeter.greet`.
     pub const fn name(&self) -> &'static str {
         self.name

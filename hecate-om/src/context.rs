@@ -10,12 +10,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::data_dir::DataDir;
+use crate::capability::Capability;
+use crate::client::{CallError, CallSettings, Calls};
 use crate::config::{Config, ServiceSettings};
 use crate::health::board::Board;
 use crate::health::monitor::Checks;
 use crate::health::{CheckError, Health, Impact};
+use crate::node_id::NodeId;
 use crate::secret::{Secret, SecretError, Secrets};
-use crate::service::{Service, ServiceInfo};
+use crate::service::{Service, ServiceInfo, Uses};
 use crate::tasks::{SpawnError, TaskEnd, Tasks};
 
 pub use self::data_dir::DataDirError;
@@ -28,6 +31,7 @@ pub(crate) struct Surroundings {
     pub(crate) tasks: Arc<Tasks>,
     checks: Arc<Checks>,
     pub(crate) data_dir: DataDir,
+    pub(crate) calls: Arc<Calls>,
 }
 
 impl Surroundings {
@@ -38,8 +42,16 @@ impl Surroundings {
         checks: Arc<Checks>,
         tasks: Arc<Tasks>,
     ) -> Self {
+        let calls = CallSettings {
+            org: config.mesh.org,
+            peers: config.mesh.peers,
+            resolve: config.mesh.resolve,
+            realm: config.mesh.realm.map(|realm| realm.id),
+            runtime_dir: config.runtime_dir,
+        };
         Self {
             info,
+            calls: Calls::new(info, calls),
             settings: config.settings,
             checks,
             secrets: Secrets::new(config.secrets_dir, board),
@@ -89,6 +101,11 @@ pub struct Context<S> {
 impl<S> Context<S> {
     pub(crate) fn new(surroundings: Arc<Surroundings>) -> Self {
         Self { surroundings, service: PhantomData }
+    }
+
+    /// The calls that the service makes.
+    pub(crate) fn calls(&self) -> &Arc<Calls> {
+        &self.surroundings.calls
     }
 
     /// What the service declares of itself.
@@ -257,6 +274,39 @@ impl<S> Context<S> {
     /// `start` the exit code is its own (75, 77, 73).
     pub fn data_dir(&self) -> Result<&Path, DataDirError> {
         self.surroundings.data_dir.get()
+    }
+}
+
+impl<S> Context<S> {
+    /// The nodes that advertise a capability on the mesh right now: for a call that is
+    /// [pinned](crate::Calling::pin) to one of them. They may have gone when it is made.
+    ///
+    /// ```
+    /// # use hecate_om::prelude::*;
+    /// # #[message] pub struct Text { text: String }
+    /// # #[derive(Default)] pub struct Echo;
+    /// # #[hecate_service(name = "hecate-echo")]
+    /// # impl Echo {
+    /// # /// Says what it is told.
+    /// # #[capability(version = 1)]
+    /// # pub async fn say(&self, request: Text) -> Result<Text> { Ok(request) }
+    /// # }
+    /// # async fn ask(context: &Context<Echo>) -> Result<(), CallError> {
+    /// for node in context.providers(Echo::SAY).await? {
+    ///     let said = Echo::SAY.call(context, Text { text: "hello".into() }).pin(node).await?;
+    ///     println!("{node}: {}", said.text);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When the mesh cannot be asked. That nobody advertises it is no error.
+    pub async fn providers<P, R, T>(&self, capability: Capability<P, R, T>) -> Result<Vec<NodeId>, CallError>
+    where
+        S: Uses<P>,
+    {
+        self.surroundings.calls.providers(capability).await
     }
 }
 

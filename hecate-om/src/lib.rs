@@ -31,6 +31,9 @@
 //! [`testing`] does the same in a test. What a service needs beyond its calls, such as settings, secrets,
 //! tasks, checks of its health and a folder, it asks of its [`Context`].
 
+// What only the mesh uses stays where it belongs when that is left out.
+#![cfg_attr(not(feature = "macula"), allow(dead_code, unused_imports))]
+
 #[doc(hidden)]
 pub mod __private;
 mod capability;
@@ -73,7 +76,9 @@ pub use capability::{
     Access, Call, CallId, Caller, Capability, CapabilityError, CapabilityInfo, ErrorCode, Refusal, RefusalCode, Reply,
     Request, Trace, TraceId, Via,
 };
-pub use client::CallError;
+pub use client::{
+    Answered, Attempt, Attempts, CallError, CallReply, CallRequest, Calling, Detailed, NotAReference, Parent, Reference,
+};
 pub use config::Settings;
 pub use context::{Context, DataDirError};
 pub use health::{CheckError, Health, Impact};

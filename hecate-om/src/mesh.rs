@@ -10,6 +10,7 @@ pub(crate) mod presence;
 mod refusal;
 mod serve;
 mod system;
+pub(crate) mod outbound;
 pub(crate) mod value;
 mod watch;
 

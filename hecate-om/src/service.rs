@@ -310,8 +310,9 @@ fn handlers<S: Service>() -> Handlers<S> {
 }
 
 async fn start<S: Service>(surroundings: Arc<Surroundings>) -> Result<Started, StartError> {
+    let calls = Arc::clone(&surroundings.calls);
     let service = Arc::new(S::boot(Context::new(surroundings)).await?);
-    let handlers = handlers::<S>().bind(&service);
+    let handlers = handlers::<S>().bind(&service, &calls);
     let (probed, stopped) = (Arc::clone(&service), service);
     Ok(Started {
         handlers,

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::Instant;
 
 use super::trace::{CallerTrace, Trace};
+use crate::client::Calls;
 use crate::node_id::NodeId;
 
 /// How many calls may lead to one, so that services which call each other in a circle find an end.
@@ -31,12 +32,18 @@ pub(crate) const MAX_HOPS: u8 = 16;
 /// ```
 pub struct Call<S> {
     parts: CallParts,
+    calls: Arc<Calls>,
     service: PhantomData<fn() -> S>,
 }
 
 impl<S> Call<S> {
-    pub(crate) fn new(parts: CallParts) -> Self {
-        Self { parts, service: PhantomData }
+    pub(crate) fn new(parts: CallParts, calls: Arc<Calls>) -> Self {
+        Self { parts, calls, service: PhantomData }
+    }
+
+    /// The calls that the handler makes in its turn.
+    pub(crate) fn calls(&self) -> &Arc<Calls> {
+        &self.calls
     }
 
     /// Names this call in logs and in the errors that its caller sees.

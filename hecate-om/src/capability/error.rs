@@ -203,6 +203,25 @@ impl CapabilityError {
         self
     }
 
+    /// The same, with what it came from, which stays on this side.
+    #[must_use]
+    pub(crate) fn caused_by(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Whether it says that the call was not taken, so that nothing of it was done.
+    pub(crate) fn is_not_taken(&self) -> bool {
+        matches!(self.code, ErrorCode::Draining | ErrorCode::Overloaded)
+    }
+
+    /// The same under another code.
+    #[must_use]
+    pub(crate) fn recoded(mut self, code: ErrorCode) -> Self {
+        self.code = code;
+        self
+    }
+
     /// The code as callers see it.
     pub fn code(&self) -> &str {
         self.code.as_str()

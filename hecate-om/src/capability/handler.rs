@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
+use crate::client::Calls;
 #[cfg(feature = "macula")]
 use crate::mesh::value::{self, Value};
 
@@ -101,10 +102,13 @@ impl<S: Send + Sync + 'static> Handlers<S> {
         self.entries.into_iter().map(|(_, contract)| contract).collect()
     }
 
-    pub(crate) fn bind(self, service: &Arc<S>) -> Vec<Bound> {
+    /// Ties the handlers to a service, and to the calls that they make in their turn.
+    pub(crate) fn bind(self, service: &Arc<S>, calls: &Arc<Calls>) -> Vec<Bound> {
         let bind = |(erased, _): (Erased<S>, HandlerContract)| {
-            let service = Arc::clone(service);
-            Bound(Box::new(move |parts, input| erased(Arc::clone(&service), Call::new(parts), input)))
+            let (service, calls) = (Arc::clone(service), Arc::clone(calls));
+            Bound(Box::new(move |parts, input| {
+                erased(Arc::clone(&service), Call::new(parts, Arc::clone(&calls)), input)
+            }))
         };
         self.entries.into_iter().map(bind).collect()
     }

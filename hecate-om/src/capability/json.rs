@@ -17,28 +17,59 @@ fn is_unit<T: 'static>() -> bool {
     TypeId::of::<T>() == TypeId::of::<()>()
 }
 
+/// How a message is spoken of when it cannot be read.
+struct Words {
+    no_object: &'static str,
+    wrong: &'static str,
+}
+
+const REQUEST: Words =
+    Words { no_object: "a request is a JSON object, `{..}`", wrong: "the request is not what this capability takes" };
+
+const REPLY: Words =
+    Words { no_object: "a reply is a JSON object, `{..}`", wrong: "the reply is not what the caller expects" };
+
 /// Reads a request; an empty body is `{}`.
 ///
 /// # Errors
 /// `invalid_request` with the path of what could not be read.
 pub(crate) fn decode<R: DeserializeOwned + 'static>(body: &[u8]) -> Result<R, CapabilityError> {
+    read(body, &REQUEST)
+}
+
+/// Reads a reply.
+///
+/// # Errors
+/// `invalid_request` with the path of what could not be read.
+pub(crate) fn decode_reply<T: DeserializeOwned + 'static>(body: &[u8]) -> Result<T, CapabilityError> {
+    read(body, &REPLY)
+}
+
+/// What a caller is told of a reply in another form that it cannot read.
+#[cfg(feature = "macula")]
+pub(crate) fn unreadable_reply(why: &dyn std::error::Error) -> CapabilityError {
+    CapabilityError::invalid_request(format!("{}: {why}", REPLY.wrong))
+}
+
+fn read<R: DeserializeOwned + 'static>(body: &[u8], words: &Words) -> Result<R, CapabilityError> {
     let body = if body.is_empty() { b"{}" } else { body };
     // serde would read a struct from a list, too.
     if !matches!(body.iter().find(|byte| !byte.is_ascii_whitespace()), Some(b'{')) {
-        return Err(CapabilityError::invalid_request("a request is a JSON object, `{..}`")
-            .with_details(json!({"path": "", "line": 1, "column": 1})));
+        return Err(
+            CapabilityError::invalid_request(words.no_object).with_details(json!({"path": "", "line": 1, "column": 1}))
+        );
     }
     let mut read: Option<R> = None;
     if let Some(unit) = (&mut read as &mut dyn Any).downcast_mut::<Option<()>>() {
         serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(body)
-            .map_err(|_| diagnose::<NoFields>(body))?;
+            .map_err(|_| diagnose::<NoFields>(body, words))?;
         *unit = Some(());
     }
     #[cfg(feature = "fast-json")]
     let read = read.or_else(|| fast::decode(body));
     match read {
         Some(read) => Ok(read),
-        None => serde_json::from_slice(body).map_err(|_| diagnose::<R>(body)),
+        None => serde_json::from_slice(body).map_err(|_| diagnose::<R>(body, words)),
     }
 }
 
@@ -46,24 +77,24 @@ pub(crate) fn decode<R: DeserializeOwned + 'static>(body: &[u8]) -> Result<R, Ca
 struct NoFields {}
 
 /// Reads once more, keeping track of the path: only calls that fail pay for it.
-fn diagnose<R: DeserializeOwned>(body: &[u8]) -> CapabilityError {
+fn diagnose<R: DeserializeOwned>(body: &[u8], words: &Words) -> CapabilityError {
     let mut reader = serde_json::Deserializer::from_slice(body);
     let error = match serde_path_to_error::deserialize::<_, R>(&mut reader) {
         Err(error) => error,
         // Only what follows the value is left to be wrong.
         Ok(_) => match reader.end() {
-            Err(error) => return invalid("", &error),
-            Ok(()) => return CapabilityError::invalid_request("the request cannot be read"),
+            Err(error) => return invalid("", &error, words),
+            Ok(()) => return CapabilityError::invalid_request(words.wrong),
         },
     };
     let path = error.path().to_string();
     // Where there is no path yet it is `.`, or `?` in a document that ends early.
-    invalid(if matches!(path.as_str(), "." | "?") { "" } else { &path }, error.inner())
+    invalid(if matches!(path.as_str(), "." | "?") { "" } else { &path }, error.inner(), words)
 }
 
-fn invalid(path: &str, error: &serde_json::Error) -> CapabilityError {
+fn invalid(path: &str, error: &serde_json::Error, words: &Words) -> CapabilityError {
     let place = if path.is_empty() { String::new() } else { format!("`{path}`: ") };
-    let message = format!("the request is not what this capability takes: {place}{error}");
+    let message = format!("{}: {place}{error}", words.wrong);
     CapabilityError::new(ErrorCode::InvalidRequest, message)
         .with_details(json!({"path": path, "line": error.line(), "column": error.column()}))
 }

@@ -1,6 +1,6 @@
 //! How a service's own errors become refusals that callers can tell apart.
 
-use super::CapabilityError;
+use super::{CapabilityError, ErrorCode};
 use crate::client::CallError;
 
 /// An error with which a handler refuses a call: derive it with `#[derive(Refusal)]`.
@@ -59,13 +59,32 @@ impl Refusal for CapabilityError {
     }
 }
 
-/// A call made by a handler that failed: a refusal goes on as it came, all else is `unavailable`.
+/// A call made by a handler that failed. What the callee refused with goes on as it came; that it did
+/// not take the call at all is `unavailable` here, where the call was taken. So is what may be better
+/// soon; what will not, this service has to answer for: `internal`.
 #[diagnostic::do_not_recommend]
 impl Refusal for CallError {
     fn into_error(self) -> CapabilityError {
         match self {
+            CallError::Refused(error) if error.is_not_taken() => error.recoded(ErrorCode::Unavailable),
             CallError::Refused(error) => error,
-            other => CapabilityError::unavailable(other.to_string()),
+            // The chain of calls ends with this name at each of its callers.
+            CallError::TooManyHops { .. } => {
+                CapabilityError::new(ErrorCode::from_wire("too_many_hops".to_owned()), self.to_string())
+            }
+            CallError::NoProvider { .. }
+            | CallError::NotOnMesh { .. }
+            | CallError::NotReached { .. }
+            | CallError::PinNotFound { .. }
+            | CallError::Unreachable { .. } => CapabilityError::unavailable(self.to_string()),
+            // To make it again may do twice what was asked for once.
+            CallError::Timeout { .. } | CallError::Broken(_) => {
+                CapabilityError::new(ErrorCode::Unavailable, self.to_string())
+            }
+            CallError::Undeclared { .. } => {
+                CapabilityError::new(ErrorCode::from_wire("undeclared".to_owned()), self.to_string())
+            }
+            CallError::Request(_) | CallError::Reply(_) => CapabilityError::internal(self),
         }
     }
 

@@ -15,7 +15,7 @@ use super::CallId;
 
 /// The header that names a trace and the caller's part in it.
 pub(crate) static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+pub(crate) static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// What more is dropped of a `tracestate`.
 pub(crate) const MAX_STATE: usize = 512;
@@ -73,6 +73,12 @@ impl Trace {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         Self { trace_id: root(number, 3), span: derived(number, 5), sampled: false, state: None }
+    }
+
+    /// What one that is called in this process is told of it.
+    pub(crate) fn to_callee(&self) -> Arc<CallerTrace> {
+        let TraceId(trace_id) = self.trace_id;
+        Arc::new(CallerTrace { trace_id, sampled: self.sampled, state: self.state.clone() })
     }
 
     /// Names the whole trace, of which this call is a part.

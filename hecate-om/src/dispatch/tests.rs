@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::*;
 use crate::capability::{Call, Handlers, Input, Output};
+use crate::client::Calls;
 use crate::guard::warrant::LocalUser;
 use crate::service::IdentitySpec;
 
@@ -67,7 +68,7 @@ fn open() -> Arc<Dispatch> {
     let mut handlers = Handlers::<Lab>::new();
     handlers.unary(|_lab, call, request: Text| act(request.text, call));
     let dispatch = closed();
-    dispatch.open(handlers.bind(&Arc::new(Lab)));
+    dispatch.open(handlers.bind(&Arc::new(Lab), &Calls::none_of(&INFO)));
     dispatch
 }
 

@@ -374,6 +374,7 @@ impl Listening {
             service,
             handlers,
             checks,
+            nearby: None,
             mesh: OnMesh::default(),
         };
         Ok(Begun { running, identified, blueprint, place, stopped })

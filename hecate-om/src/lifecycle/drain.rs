@@ -98,7 +98,8 @@ impl Leaving {
     /// Takes back what was advertised, and gives those who found this service before the time to find
     /// another. Nobody is waited for where nothing was advertised, or where a person waits at a terminal.
     async fn lame_duck(self, stop: Stop) -> Refusing {
-        let Self { running, progress } = self;
+        let Self { mut running, progress } = self;
+        running.nearby = None;
         if running.mesh.is_advertised() {
             let until = progress.begun + progress.budget * LAME_DUCK / 30;
             running.mesh.withdraw(until).await;

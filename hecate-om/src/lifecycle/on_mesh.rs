@@ -12,6 +12,7 @@ mod here {
     use tokio::runtime::Handle;
     use tokio::time::Instant;
 
+    use crate::client::Calls;
     use crate::config::Config;
     use crate::config::mesh::MeshMode;
     use crate::dispatch::Dispatch;
@@ -52,6 +53,7 @@ mod here {
             dispatch: &Arc<Dispatch>,
             board: &Arc<Board>,
             workers: &Handle,
+            calls: &Calls,
         ) -> Self {
             let Some(identity) = identified.0 else { return Self(None) };
             let begun = Presence::begin(Setup {
@@ -68,6 +70,7 @@ mod here {
             match begun {
                 Ok(presence) => {
                     let view = Arc::clone(presence.view());
+                    calls.join_mesh(presence.outbound());
                     board.show_mesh(Box::new(move |with_details| view.told(with_details)));
                     Self(Some(presence))
                 }
@@ -76,6 +79,12 @@ mod here {
                     Self(None)
                 }
             }
+        }
+
+        /// What reads the files of the identity again; it blocks.
+        pub(in crate::lifecycle) fn reload(&self) -> impl FnOnce() + Send + use<> {
+            let certificate = self.0.as_ref().map(|presence| Arc::clone(presence.certificate()));
+            move || certificate.iter().for_each(|certificate| certificate.read())
         }
 
         /// Whether anybody could have found the service.
@@ -104,6 +113,7 @@ mod nowhere {
     use tokio::runtime::Handle;
     use tokio::time::Instant;
 
+    use crate::client::Calls;
     use crate::config::Config;
     use crate::dispatch::Dispatch;
     use crate::health::board::Board;
@@ -129,8 +139,13 @@ mod nowhere {
             _dispatch: &Arc<Dispatch>,
             _board: &Arc<Board>,
             _workers: &Handle,
+            _calls: &Calls,
         ) -> Self {
             Self
+        }
+
+        pub(in crate::lifecycle) fn reload(&self) -> impl FnOnce() + Send + use<> {
+            || ()
         }
 
         pub(in crate::lifecycle) fn is_advertised(&self) -> bool {

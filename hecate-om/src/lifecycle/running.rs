@@ -8,9 +8,11 @@ use tokio::task::JoinHandle;
 use super::on_mesh::{Identified, OnMesh};
 use super::{Launch, Ready, watchdog};
 use crate::capability::Bound;
+use crate::client::process::Registration;
 use crate::context::Surroundings;
 use crate::dispatch::Dispatch;
 use crate::folder::ServiceFolder;
+use crate::guard::access::Standing;
 use crate::health::board::{Board, Phase};
 use crate::health::monitor::Checks;
 use crate::health::pulse::Pulse;
@@ -41,6 +43,8 @@ pub(super) struct Running {
     /// Until it is open for calls.
     pub(super) handlers: Vec<Bound>,
     pub(super) checks: Arc<Checks>,
+    /// Where services of this process find it, while it is open.
+    pub(super) nearby: Option<Registration>,
     /// Nowhere before it is open.
     pub(super) mesh: OnMesh,
 }
@@ -58,7 +62,12 @@ impl Up {
     pub(super) fn open(self, launch: &Launch, announce: impl FnOnce(&Ready) + Send + 'static) -> Running {
         let Self { mut running, identified, ready, pulse } = self;
         let supervisor = &launch.supervisor;
+        let mesh = &launch.config.mesh;
+        let standing =
+            Standing { org: mesh.org.clone(), realm: mesh.realm.clone(), profile: mesh.profile };
+        running.dispatch.stand(standing);
         running.dispatch.open(std::mem::take(&mut running.handlers));
+        running.nearby = Some(running.surroundings.calls.offer(Arc::clone(&running.dispatch)));
         tokio::spawn(Arc::clone(&running.checks).watch());
         running.board.enter(Phase::Running);
         supervisor.ready();
@@ -73,6 +82,7 @@ impl Up {
             &running.dispatch,
             &running.board,
             &running.workers,
+            &running.surroundings.calls,
         );
         // It runs code of the author and writes to a terminal: not on this thread.
         running.workers.spawn_blocking(move || announce(&ready));

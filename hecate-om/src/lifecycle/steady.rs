@@ -51,10 +51,12 @@ async fn end_of(reloading: &mut Option<JoinHandle<()>>) {
 /// on a disk that does.
 fn reload(running: &Running, launch: &Launch) -> JoinHandle<()> {
     let surroundings = Arc::clone(&running.surroundings);
+    let identity = running.mesh.reload();
     let (supervisor, settings) = (Arc::clone(&launch.supervisor), Arc::clone(&launch.reload));
     tokio::task::spawn_blocking(move || {
         supervisor.reloading();
         surroundings.secrets.reload();
+        identity();
         match settings() {
             Ok(()) => tracing::info!("settings were read again"),
             Err(problem) => tracing::error!(problem, "settings were not taken over: those from before stay"),

@@ -49,6 +49,11 @@ impl Problem {
         }
     }
 
+    /// Whether it is about a call that was let in, and not about one that nobody took.
+    pub(crate) fn is_of_a_call(&self) -> bool {
+        self.call_id.is_some()
+    }
+
     /// The error as its caller sees it.
     pub(crate) fn into_error(self) -> CapabilityError {
         let mut error = CapabilityError::new(ErrorCode::from_wire(self.code), self.detail);

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::capability::{Call, Handlers};
+use crate::client::Calls;
 use crate::config::SettingsType;
 use crate::config::mesh::{CryptoProfile, Realm};
 use crate::dispatch::tally::Outcome;
@@ -51,7 +52,7 @@ impl Served {
                 Ok::<_, CapabilityError>(Told { hops: call.hops(), left_ms })
             });
         }
-        dispatch.open(handlers.bind(&Arc::new(Lab)));
+        dispatch.open(handlers.bind(&Arc::new(Lab), &Calls::none_of(&INFO)));
         let blueprint = Blueprint {
             info: &INFO,
             settings: SettingsType::of::<()>(),

@@ -86,6 +86,17 @@ pub(crate) enum Linked {
     Down(Vec<String>),
 }
 
+impl Linked {
+    /// Whether the same stations are linked, by the same links as far as this knows.
+    fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Up { stations, .. }, Self::Up { stations: others, .. }) => stations == others,
+            (Self::Down(_), Self::Down(_)) => true,
+            _ => false,
+        }
+    }
+}
+
 /// No link to a station is up.
 #[derive(Debug, Clone, Error)]
 #[error("no link to a station is up{}", .0.iter().map(|cause| format!("; {cause}")).collect::<String>())]
@@ -219,10 +230,16 @@ impl Dialer {
             changes.borrow_and_update();
             let up = pool.status().into_iter().filter(|link| link.up && !link.direct);
             let stations: Vec<NodeId> = up.map(|link| NodeId::from_bytes(link.station)).collect();
-            self.state.send_replace(if stations.is_empty() {
+            let now = if stations.is_empty() {
                 Linked::Down(self.table.causes())
             } else {
                 Linked::Up { pool: pool.clone(), realm: target.realm.clone(), stations }
+            };
+            // Who waits for changes asks the mesh anew: only links that come or go are one.
+            self.state.send_if_modified(|told| {
+                let is_news = !told.is_same(&now);
+                *told = now;
+                is_news
             });
             tokio::select! {
                 _ = changes.changed() => {}

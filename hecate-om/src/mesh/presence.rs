@@ -15,6 +15,7 @@ use tokio::time::{Instant as Deadline, timeout_at};
 
 use super::advertise::{Advertisements, Offered};
 use super::development::Development;
+use super::outbound::Outbound;
 use super::link::{Dialer, Linked, Links, Table, Target};
 use super::serve::Answering;
 use super::system::System;
@@ -61,6 +62,8 @@ pub(crate) struct Setup {
 /// A service on the mesh. When it is dropped, its links close.
 pub(crate) struct Presence {
     view: Arc<View>,
+    outbound: Arc<Outbound>,
+    certificate: Arc<CertificateWatch>,
     /// Told what to dial; it must live as long as the links.
     _target: Arc<watch::Sender<Option<Target>>>,
     threads: Option<Runtime>,
@@ -76,7 +79,6 @@ pub(crate) struct View {
     table: Arc<Table>,
     advertisements: Arc<Advertisements>,
     development: Option<Arc<Development>>,
-    tokens: Arc<Tokens>,
 }
 
 impl Presence {
@@ -125,18 +127,29 @@ impl Presence {
         tasks.spawn_on(Arc::clone(&tokens).run(claims.state()), threads.handle());
         tasks.spawn_on(claims.run(), threads.handle());
         let certificate = Arc::new(CertificateWatch::new(setup.secrets_dir, Arc::clone(&setup.board)));
-        tasks.spawn_on(certificate.run(), threads.handle());
+        tasks.spawn_on(Arc::clone(&certificate).run(), threads.handle());
+        let held = Arc::clone(&tokens);
+        let outbound =
+            Outbound::new(Arc::clone(&links), Some(Arc::new(move |procedure: &str| held.for_procedure(procedure))));
         let standing = stand(setup.dispatch, Arc::clone(&links), setup.config.clone());
         tasks.spawn_on(standing, threads.handle());
-        let view =
-            View { org: setup.config.org, node: setup.node, links, table, advertisements, development, tokens };
+        let view = View { org: setup.config.org, node: setup.node, links, table, advertisements, development };
         let view = Arc::new(view);
         tasks.spawn_on(watching::watch(setup.board, Arc::clone(&view)), threads.handle());
-        Ok(Self { view, _target: target, threads: Some(threads), _tasks: tasks })
+        Ok(Self { view, outbound, certificate, _target: target, threads: Some(threads), _tasks: tasks })
     }
 
     pub(crate) fn view(&self) -> &Arc<View> {
         &self.view
+    }
+
+    /// Where calls go out.
+    pub(crate) fn outbound(&self) -> Arc<Outbound> {
+        Arc::clone(&self.outbound)
+    }
+
+    pub(crate) fn certificate(&self) -> &Arc<CertificateWatch> {
+        &self.certificate
     }
 
     /// Nobody who looks from now on finds this service; who knows it is still answered.
@@ -181,16 +194,6 @@ impl Drop for Presence {
 }
 
 impl View {
-    /// The links, for calls that go out.
-    pub(crate) fn links(&self) -> &Arc<Links> {
-        &self.links
-    }
-
-    /// The tokens with which calls go out.
-    pub(crate) fn tokens(&self) -> &Arc<Tokens> {
-        &self.tokens
-    }
-
     pub(super) fn table(&self) -> &Table {
         &self.table
     }

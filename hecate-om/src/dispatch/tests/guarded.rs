@@ -29,7 +29,7 @@ fn lab() -> Arc<Dispatch> {
         });
     }
     let dispatch = Dispatch::new(&LAB);
-    dispatch.open(handlers.bind(&Arc::new(Lab)));
+    dispatch.open(handlers.bind(&Arc::new(Lab), &Calls::none_of(&INFO)));
     dispatch
 }
 
@@ -166,7 +166,7 @@ mod mesh {
         let dispatch = Dispatch::new(Box::leak(Box::new(service)));
         let mut handlers = Handlers::<Lab>::new();
         handlers.unary(async |_lab, _call: Call<Lab>, request: Text| Ok::<_, CapabilityError>(request));
-        dispatch.open(handlers.bind(&Arc::new(Lab)));
+        dispatch.open(handlers.bind(&Arc::new(Lab), &Calls::none_of(&INFO)));
         let exp = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() as i64 + 60;
         let token = |with: &str| {
             let granted = ucan::Capability { with: with.to_owned(), can: "call".to_owned() };

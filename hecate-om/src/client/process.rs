@@ -1,0 +1,109 @@
+//! The services that run in this process, for each other's calls.
+//!
+//! Only what was registered is found: a service that is linked, or has not started, is not there.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use bytes::Bytes;
+use tokio::time::{Instant, timeout_at};
+
+use super::Address;
+use super::calls::{CallSettings, Place};
+use super::trail::Trail;
+use crate::capability::{ErrorCode, Input, Trace, Via};
+use crate::dispatch::{Dispatch, Origin};
+use crate::guard::warrant::Warrant;
+
+static STARTED: RwLock<Vec<Arc<Entry>>> = RwLock::new(Vec::new());
+
+/// A service that takes calls.
+pub(crate) struct Entry {
+    pub(crate) org: String,
+    pub(crate) realm: Option<[u8; 32]>,
+    pub(crate) runtime_dir: PathBuf,
+    pub(crate) dispatch: Arc<Dispatch>,
+}
+
+/// A service is found as long as this is kept.
+#[must_use = "a service is found as long as its registration is kept"]
+pub(crate) struct Registration(Arc<Entry>);
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        let mut started = STARTED.write().unwrap_or_else(PoisonError::into_inner);
+        started.retain(|entry| !Arc::ptr_eq(entry, &self.0));
+    }
+}
+
+pub(super) fn register(entry: Entry) -> Registration {
+    let entry = Arc::new(entry);
+    STARTED.write().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&entry));
+    Registration(entry)
+}
+
+/// A place in a service's table.
+pub(super) struct Found {
+    dispatch: Arc<Dispatch>,
+    slot: usize,
+}
+
+/// Who provides what is at `address`, another first each time.
+pub(super) fn find(address: &Address, settings: &CallSettings) -> Vec<Found> {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let started = STARTED.read().unwrap_or_else(PoisonError::into_inner);
+    if started.is_empty() {
+        return Vec::new();
+    }
+    let path = address.path();
+    let fits = |entry: &&Arc<Entry>| {
+        let same_realm = entry.realm.zip(settings.realm).is_none_or(|(theirs, ours)| theirs == ours);
+        entry.org == address.org && same_realm && entry.runtime_dir == settings.runtime_dir
+    };
+    let here = |entry: &Arc<Entry>| {
+        let slot = entry.dispatch.find(&path)?;
+        Some(Found { dispatch: Arc::clone(&entry.dispatch), slot })
+    };
+    let mut found: Vec<Found> = started.iter().filter(fits).filter_map(here).collect();
+    if found.len() > 1 {
+        let first = NEXT.fetch_add(1, Ordering::Relaxed) % found.len();
+        found.rotate_left(first);
+    }
+    found
+}
+
+/// Calls the first of them that takes the call.
+pub(super) async fn call(
+    found: Vec<Found>,
+    caller: Warrant,
+    hops: u8,
+    trace: &Trace,
+    request: Bytes,
+    deadline: Instant,
+    trail: &mut Trail,
+) -> Place {
+    for Found { dispatch, slot } in found {
+        let begun = Instant::now();
+        let origin = Origin {
+            warrant: caller.clone(),
+            hops,
+            time_left: Some(deadline.saturating_duration_since(begun)),
+        };
+        let admitted = match dispatch.admit(slot, origin, Some(trace.to_callee())) {
+            Ok(admitted) => admitted,
+            // Nothing ran: another one may take it.
+            Err(error) if matches!(error.kind(), ErrorCode::Draining | ErrorCode::Unavailable) => {
+                trail.add(Via::Process, None, begun, error.to_string());
+                continue;
+            }
+            Err(error) => return Place::Answered(Err(error)),
+        };
+        let answer = match admitted.answer(Input::Json(request)) {
+            Ok(answer) => answer,
+            Err(error) => return Place::Answered(Err(error)),
+        };
+        return timeout_at(deadline, answer).await.map_or(Place::TimedOut, Place::Answered);
+    }
+    Place::Absent
+}
