@@ -28,7 +28,8 @@ use crate::node_id::NodeId;
 
 /// The typed address of one capability of service `S`: `#[capability]` makes one for each handler.
 ///
-/// A caller, a test and later `uses(...)` take it; it is two words and a number, so copy it freely.
+/// A caller and a test take it; it is small, so copy it freely. [`remote_service!`](crate::remote_service)
+/// makes one for each capability of a service whose crate is not linked.
 ///
 /// ```
 /// # use hecate_om::prelude::*;
@@ -77,6 +78,11 @@ impl<S, R, T> Capability<S, R, T> {
     /// made again elsewhere.
     pub const fn is_idempotent(&self) -> bool {
         self.is_idempotent
+    }
+
+    /// Whether anyone on the mesh may call it, so that no call of it needs a token.
+    pub const fn is_open(&self) -> bool {
+        self.is_open
     }
 
     /// The dotted name, `greeter.greet`.
@@ -158,7 +164,15 @@ pub struct CapabilityInfo {
 impl CapabilityInfo {
     #[doc(hidden)]
     pub const fn new(name: &'static str, version: u16, description: &'static str, timeout_ms: u64) -> Self {
-        Self { name, version, description, timeout: Duration::from_millis(timeout_ms), access: Access::Realm, is_idempotent: false, deprecated: None }
+        Self {
+            name,
+            version,
+            description,
+            timeout: Duration::from_millis(timeout_ms),
+            access: Access::Realm,
+            is_idempotent: false,
+            deprecated: None,
+        }
     }
 
     #[doc(hidden)]
