@@ -12,7 +12,7 @@ use crate::crate_path::RawCratePath;
 use crate::diagnostics::{Diagnostics, Rule};
 use crate::names::nearest;
 
-pub(crate) use value::{Integer, Nested, Text, Texts, TypeName, ungrouped};
+pub(crate) use value::{Flag, Integer, Nested, RawAccess, Text, Texts, TypeName, ungrouped};
 
 /// What an author wrote in `#[hecate_service(...)]`.
 #[derive(FromMeta, Default)]
@@ -22,6 +22,9 @@ pub(crate) struct ServiceArguments {
     pub(crate) description: Option<Text>,
     pub(crate) version: Option<Text>,
     pub(crate) scope: Option<Text>,
+    pub(crate) access: Option<RawAccess>,
+    pub(crate) uses: Option<Nested>,
+    pub(crate) identity: Option<Nested>,
     pub(crate) display_name: Option<Text>,
     pub(crate) depends_on: Option<Texts>,
     pub(crate) image: Option<Text>,
@@ -42,14 +45,33 @@ pub(crate) struct PortArguments {
     pub(crate) health: Option<Integer>,
 }
 
+/// What an author wrote in `identity(...)`.
+#[derive(FromMeta, Default)]
+#[darling(default)]
+pub(crate) struct IdentityArguments {
+    pub(crate) actions: Option<Texts>,
+    pub(crate) resources: Option<Texts>,
+    pub(crate) ttl_days: Option<Integer>,
+}
+
 /// What an author wrote in `#[capability(...)]`.
 #[derive(FromMeta, Default)]
 #[darling(default)]
 pub(crate) struct CapabilityArguments {
     pub(crate) name: Option<Text>,
     pub(crate) version: Option<Integer>,
+    pub(crate) access: Option<RawAccess>,
     pub(crate) timeout: Option<Text>,
+    pub(crate) idempotent: Option<Flag>,
     pub(crate) deprecated: Option<Text>,
+}
+
+/// What an author wrote after the types of a capability in `remote_service!`.
+#[derive(FromMeta, Default)]
+#[darling(default)]
+pub(crate) struct RemoteArguments {
+    pub(crate) access: Option<RawAccess>,
+    pub(crate) idempotent: Option<Flag>,
 }
 
 /// What an author wrote in `#[message(...)]`, `#[settings(...)]` or, on the enum, in `#[refusal(...)]`.
@@ -76,6 +98,9 @@ pub(crate) static SERVICE_KEYS: Keys = Keys {
         "description",
         "version",
         "scope",
+        "access",
+        "uses",
+        "identity",
         "display_name",
         "depends_on",
         "image",
@@ -87,7 +112,17 @@ pub(crate) static SERVICE_KEYS: Keys = Keys {
         "settings",
         "crate",
     ],
-    elsewhere: &[(&CAPABILITY_KEYS, "write it in `#[capability(..)]`"), (&PORT_KEYS, "write it in `ports(..)`")],
+    elsewhere: &[
+        (&CAPABILITY_KEYS, "write it in `#[capability(..)]`"),
+        (&PORT_KEYS, "write it in `ports(..)`"),
+        (&IDENTITY_KEYS, "write it in `identity(..)`"),
+    ],
+};
+
+pub(crate) static IDENTITY_KEYS: Keys = Keys {
+    taker: "identity",
+    known: &["actions", "resources", "ttl_days"],
+    elsewhere: &[(&SERVICE_KEYS, "write it in `#[hecate_service(..)]`")],
 };
 
 pub(crate) static PORT_KEYS: Keys =
@@ -95,8 +130,14 @@ pub(crate) static PORT_KEYS: Keys =
 
 pub(crate) static CAPABILITY_KEYS: Keys = Keys {
     taker: "#[capability]",
-    known: &["name", "version", "timeout", "deprecated"],
+    known: &["name", "version", "access", "timeout", "idempotent", "deprecated"],
     elsewhere: &[(&SERVICE_KEYS, "write it in `#[hecate_service(..)]`")],
+};
+
+pub(crate) static REMOTE_KEYS: Keys = Keys {
+    taker: "remote_service!",
+    known: &["access", "idempotent"],
+    elsewhere: &[(&CAPABILITY_KEYS, "leave it out: its provider says so")],
 };
 
 pub(crate) static MESSAGE_KEYS: Keys = Keys { taker: "#[message]", known: &["crate"], elsewhere: &[] };
@@ -181,6 +222,10 @@ fn is_known<A>(item: &NestedMeta, keys: &Keys, read: &mut Read<A>, diagnostics: 
             return false;
         }
         let help = match nearest(&key, keys.known) {
+            _ if ["open", "realm", "issuer"].contains(&key.as_str()) && keys.known.contains(&"access") => {
+                let access = quote::quote!(#meta).to_string().replace(' ', "");
+                format!("write `access = {access}`; {expected}")
+            }
             Some(near) => {
                 read.attempted.push(near.to_owned());
                 format!("did you mean `{near}`? {expected}")
@@ -220,17 +265,21 @@ mod tests {
 
     #[test]
     fn every_known_key_has_a_field() {
-        for keys in [&SERVICE_KEYS, &PORT_KEYS, &CAPABILITY_KEYS, &MESSAGE_KEYS, &SETTINGS_KEYS] {
+        let all = [&SERVICE_KEYS, &PORT_KEYS, &IDENTITY_KEYS, &CAPABILITY_KEYS, &REMOTE_KEYS];
+        for keys in all.into_iter().chain([&MESSAGE_KEYS, &SETTINGS_KEYS]) {
             for key in keys.known {
                 let mut diagnostics = Diagnostics::default();
-                let tokens: TokenStream = key.parse().unwrap();
+                let is_flag = *key == "idempotent";
+                let tokens: TokenStream = if is_flag { quote!(idempotent = 1) } else { key.parse().unwrap() };
                 match keys.taker {
                     "#[hecate_service]" => drop(read::<ServiceArguments>(tokens, keys, &mut diagnostics)),
                     "ports" => drop(read::<PortArguments>(tokens, keys, &mut diagnostics)),
+                    "identity" => drop(read::<IdentityArguments>(tokens, keys, &mut diagnostics)),
+                    "remote_service!" => drop(read::<RemoteArguments>(tokens, keys, &mut diagnostics)),
                     "#[capability]" => drop(read::<CapabilityArguments>(tokens, keys, &mut diagnostics)),
                     _ => drop(read::<CrateArgument>(tokens, keys, &mut diagnostics)),
                 }
-                // Without a value each is wrong in its own words; a key without a field would be darling's.
+                // Without a value, or a flag with one, each is wrong in its own words; a key without a field would be darling's.
                 assert_eq!(diagnostics.rules(), [Rule::ArgumentValue], "{key}");
                 assert!(
                     diagnostics.messages()[0].starts_with(&format!("`{key}` takes")),

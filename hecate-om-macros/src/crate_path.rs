@@ -59,6 +59,10 @@ impl FromMeta for RawCratePath {
 }
 
 impl RawCratePath {
+    pub(crate) fn new(path: Path) -> Self {
+        Self(path)
+    }
+
     /// The path, if it means the same wherever the generated code stands.
     pub(crate) fn validate(&self, diagnostics: &mut Diagnostics) -> CratePath {
         let Self(path) = self;

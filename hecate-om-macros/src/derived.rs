@@ -4,12 +4,56 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::{Attribute, Generics, Ident, Item, Meta, Path, Token, punctuated::Punctuated};
 
+use crate::arguments::{self, CrateArgument, Keys, Read};
 use crate::crate_path::CratePath;
-use crate::diagnostics::{Diagnostics, Rule};
+use crate::diagnostics::{Diagnostics, Expansion, Rule};
 use crate::validate::types::spelled;
 
 /// The crates that have them, besides the runtime crate by another name.
 const ORIGINS: [&str; 3] = ["serde", "schemars", "hecate_om"];
+
+/// The item below an attribute that derives, and what the attribute says.
+pub(crate) struct Derived {
+    pub(crate) item: Item,
+    pub(crate) crate_path: CratePath,
+    pub(crate) diagnostics: Diagnostics,
+}
+
+impl Derived {
+    /// Reads both; an item that is none comes out again as it was.
+    pub(crate) fn read(arguments: TokenStream, item: &TokenStream, keys: &Keys) -> Result<Self, Expansion> {
+        let mut diagnostics = Diagnostics::default();
+        let arguments: Read<CrateArgument> = arguments::read(arguments, keys, &mut diagnostics);
+        let crate_path = match &arguments.crate_path {
+            Some(path) => path.validate(&mut diagnostics),
+            None => CratePath::default(),
+        };
+        match syn::parse2::<Item>(item.clone()) {
+            Ok(item) => Ok(Self { item, crate_path, diagnostics }),
+            Err(error) => {
+                diagnostics.foreign(Rule::Readable, error);
+                Err(Expansion::new(item.clone(), diagnostics))
+            }
+        }
+    }
+
+    /// The item with what the attribute derives; without what the author derives again, where that is told.
+    pub(crate) fn expand(mut self, derives: &Derives) -> Expansion {
+        let attributes = match &self.item {
+            Item::Struct(item) => item.attrs.as_slice(),
+            Item::Enum(item) => item.attrs.as_slice(),
+            _ => &[],
+        };
+        derives.check_once(attributes, &self.crate_path, &mut self.diagnostics);
+        let tokens = if self.diagnostics.is_empty() {
+            let (derived, item) = (derives.attributes(&self.crate_path), self.item);
+            quote!(#derived #item)
+        } else {
+            derives.without_doubles(self.item, &self.crate_path)
+        };
+        Expansion::new(tokens, self.diagnostics)
+    }
+}
 
 /// What an attribute derives.
 pub(crate) struct Derives {
@@ -23,7 +67,7 @@ pub(crate) struct Derives {
 
 impl Derives {
     /// The attributes to write above an item.
-    pub(crate) fn attributes(&self, crate_path: &CratePath) -> TokenStream {
+    fn attributes(&self, crate_path: &CratePath) -> TokenStream {
         let private = crate_path.private();
         let text = spelled(&private);
         let (serde, schemars) = (format!("{text}::serde"), format!("{text}::schemars"));
@@ -54,7 +98,7 @@ impl Derives {
     }
 
     /// Tells of what the author derives again.
-    pub(crate) fn check_once(&self, attributes: &[Attribute], crate_path: &CratePath, diagnostics: &mut Diagnostics) {
+    fn check_once(&self, attributes: &[Attribute], crate_path: &CratePath, diagnostics: &mut Diagnostics) {
         let taker = self.taker;
         let paths = attributes.iter().filter_map(derived_paths).flatten();
         for path in paths.filter(|path| self.has(path, crate_path)) {
@@ -66,7 +110,7 @@ impl Derives {
     }
 
     /// The item as the attribute would make it, without the derives that the author wrote again.
-    pub(crate) fn without_doubles(&self, mut item: Item, crate_path: &CratePath) -> TokenStream {
+    fn without_doubles(&self, mut item: Item, crate_path: &CratePath) -> TokenStream {
         let attributes = match &mut item {
             Item::Struct(item) => &mut item.attrs,
             Item::Enum(item) => &mut item.attrs,

@@ -164,6 +164,40 @@ rules! {
     /// An image is a reference without a tag.
     ImageReference = "s11",
 
+    // What a service uses.
+    /// What is used is a type or a reference.
+    UseForm = "u01",
+    /// A reference is `[<org>/]<name>`.
+    ReferenceForm = "u02",
+    /// A reference has a version.
+    UseVersion = "u03",
+    /// What is used is named once.
+    UsedOnce = "u04",
+    /// What is used is another service.
+    OtherService = "u05",
+
+    // What a service asks of its realm.
+    /// An action is a verb and what it is done to.
+    ActionForm = "i01",
+    /// What a service declares, its identity allows.
+    NeededAction = "i02",
+    /// An action or resource is listed once.
+    ListedOnce = "i03",
+    /// A permission lasts 1 to 365 days.
+    TtlRange = "i04",
+    /// A resource is a short text without blanks.
+    ResourceForm = "i05",
+
+    // Services of other programs.
+    /// `remote_service!` names a type and a service.
+    RemoteForm = "e01",
+    /// A capability of it is a constant, a name, a version and two types.
+    RemoteEntry = "e02",
+    /// The constant is upper snake.
+    RemoteConstant = "e03",
+    /// The reply is what its handler's `Result` holds.
+    RemoteReply = "e04",
+
     // The callbacks.
     /// `start` and `stop` are async.
     AsyncCallback = "c01",
@@ -227,6 +261,12 @@ rules! {
     TimeoutForm = "n09",
     /// A timeout is 1ms to 600s.
     TimeoutRange = "n10",
+    /// Who may call is a known word.
+    AccessWord = "n11",
+    /// An issuer is the id of a node.
+    IssuerNode = "n12",
+    /// A capability says what it does.
+    CapabilityDescription = "n13",
 
     // Refusals.
     /// Refusals are enums.

@@ -6,11 +6,11 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 
 use crate::arguments::TypeName;
 use crate::manifest::ManifestText;
-use crate::model::{Callbacks, Capability, Handler, HealthCallback, ReplyType, Service};
+use crate::model::{Access, Callbacks, Capability, Handler, HealthCallback, ReplyType, Service, Use};
 use crate::package::TRACKED;
 use crate::parse::{Block, is_capability};
 use crate::validate::types::first_span;
-use syn::Path;
+use syn::{Path, Type};
 
 /// The author's block, and all that makes it a service.
 pub(crate) fn service(block: &Block, service: &Service, manifest: &ManifestText) -> TokenStream {
@@ -55,8 +55,10 @@ fn interface(service: &Service, manifest: &ManifestText) -> TokenStream {
     let constants = service.capabilities.iter().map(|capability| {
         let doc = format!(" Calls `{}` version {}.", capability.name, capability.version);
         let deprecated = capability.deprecated.as_ref().map(|why| quote!(#[deprecated = #why]));
-        let (name, version) = (&capability.name, capability.version);
-        constant(&quote!(__hecate), &capability.handler, &service.name, name, version, &quote!(#[doc = #doc] #deprecated))
+        let address = address(&service.name, &capability.name, capability.version);
+        let marks = marks(&capability.access, capability.is_idempotent);
+        let attributes = quote!(#[doc = #doc] #deprecated);
+        constant(&quote!(__hecate), &capability.handler, &address, &marks, &attributes)
     });
     let absent = absent_callbacks(&service.callbacks);
     quote! {
@@ -77,13 +79,30 @@ fn interface(service: &Service, manifest: &ManifestText) -> TokenStream {
     }
 }
 
+/// What a typed constant is made of.
+pub(crate) fn address(provider: &str, name: &str, version: u16) -> TokenStream {
+    let version = Literal::u16_unsuffixed(version);
+    quote!(#provider, #name, #version)
+}
+
+/// What a typed constant tells callers besides.
+pub(crate) fn marks(access: &Access, is_idempotent: bool) -> TokenStream {
+    let open = (*access == Access::Open).then(|| quote!(.open()));
+    let idempotent = is_idempotent.then(|| quote!(.idempotent()));
+    quote!(#open #idempotent)
+}
+
+/// The typed constant of a handler in a block with errors.
+pub(crate) fn stub_constant(private: &TokenStream, handler: &Handler) -> TokenStream {
+    constant(private, handler, &address("", "", 1), &TokenStream::new(), &quote!(#[doc(hidden)]))
+}
+
 /// The typed constant of a handler.
-pub(crate) fn constant(
+fn constant(
     private: &TokenStream,
     handler: &Handler,
-    provider: &str,
-    name: &str,
-    version: u16,
+    address: &TokenStream,
+    marks: &TokenStream,
     attributes: &TokenStream,
 ) -> TokenStream {
     let Handler { visibility, constant, .. } = handler;
@@ -94,8 +113,7 @@ pub(crate) fn constant(
     };
     let request = request_type(handler);
     let reply = reply_type(&private, handler);
-    let version = Literal::u16_unsuffixed(version);
-    let value = quote_spanned!(at=> #private::Capability::new(#provider, #name, #version));
+    let value = quote_spanned!(at=> #private::Capability::new(#address)#marks);
     quote! {
         #attributes
         #visibility const #constant: #private::Capability<Self, #request, #reply> = #value;
@@ -140,6 +158,7 @@ fn contract(service: &Service) -> TokenStream {
     let (start, stop, health) = (start(service), stop(callbacks), health(callbacks));
     let tracked = TRACKED.map(|variable| quote!(::core::option_env!(#variable)));
     let (run, kept) = (record("hecate_run", "__DATA,__hecate_run"), record("hecate_om", "__DATA,__hecate_om"));
+    let uses = uses(&service.uses, self_type, &quote!(__hecate));
     let shared = quote!(where for<'a> Self: __hecate::Shared<'a>);
     quote! {
         // Names what the manifest was made of, so that a change of it builds anew.
@@ -149,6 +168,7 @@ fn contract(service: &Service) -> TokenStream {
         #[allow(deprecated, unused_imports, unused_qualifications, clippy::all)]
         impl __hecate::Service for #self_type {
             const INFO: &'static __hecate::ServiceInfo = &INFO;
+            const SERVICE_NAME: &'static ::core::primitive::str = #name;
             type Settings = #settings;
             fn settings_type() -> __hecate::SettingsType { __hecate::settings::<#settings>() }
             fn describe_handlers(__handlers: &mut __hecate::Handlers<Self>) #shared { #(#handlers)* }
@@ -163,10 +183,26 @@ fn contract(service: &Service) -> TokenStream {
                 __hecate::keep(&RUN);
             }
         }
+        #uses
         __hecate::inventory::submit! { __hecate::Registration(&INFO) }
         #[used]
         #kept
         static RECORD: [::core::primitive::u8; __hecate::record_len(MANIFEST)] = __hecate::record(MANIFEST);
+    }
+}
+
+/// What a service says that it uses, where only types can tell what that is.
+pub(crate) fn uses(uses: &[Use], self_type: &Type, private: &TokenStream) -> TokenStream {
+    let types = uses.iter().filter_map(|used| match used {
+        Use::Service(ty) => Some(ty),
+        Use::Capability { .. } => None,
+    });
+    quote! {
+        #(
+            #[automatically_derived]
+            #[allow(deprecated, unused_qualifications, clippy::all)]
+            impl #private::Uses<#types> for #self_type {}
+        )*
     }
 }
 
@@ -219,10 +255,13 @@ fn table(service: &Service) -> TokenStream {
     let capabilities = service.capabilities.iter().map(|capability| {
         let Capability { name, version, description, timeout_ms, .. } = capability;
         let (version, timeout_ms) = (Literal::u16_unsuffixed(*version), Literal::u64_unsuffixed(*timeout_ms));
+        let access = access(&capability.access).map(|access| quote!(.access(#access)));
+        let idempotent = capability.is_idempotent.then(|| quote!(.idempotent()));
         let deprecated = capability.deprecated.as_ref().map(|why| quote!(.deprecated(#why)));
-        quote!(__hecate::CapabilityInfo::new(#name, #version, #description, #timeout_ms)#deprecated)
+        quote!(__hecate::CapabilityInfo::new(#name, #version, #description, #timeout_ms)#access #idempotent #deprecated)
     });
-    let (actions, resources, ttl_days) = (service.actions(), service.resources(), crate::model::TTL_DAYS);
+    let crate::model::Identity { actions, resources, ttl_days } = &service.identity;
+    let uses = uses_table(&service.uses);
     quote! {
         __hecate::ServiceInfo::new(
             #name, #version, #description, #callback_module,
@@ -230,8 +269,31 @@ fn table(service: &Service) -> TokenStream {
             &[#(#capabilities),*],
             __hecate::IdentitySpec::new(#scope, &[#(#actions),*], &[#(#resources),*], #ttl_days),
             #health_port, MANIFEST,
-        )
+        )#uses
     }
+}
+
+/// Who may call, where it is not the realm.
+fn access(access: &Access) -> Option<TokenStream> {
+    match access {
+        Access::Open => Some(quote!(__hecate::Access::Open)),
+        Access::Realm => None,
+        Access::Issuer(node) => {
+            let bytes = Literal::byte_string(node);
+            Some(quote!(__hecate::Access::Issuer(__hecate::NodeId::from_bytes(*#bytes))))
+        }
+    }
+}
+
+fn uses_table(uses: &[Use]) -> Option<TokenStream> {
+    let uses = uses.iter().map(|used| match used {
+        Use::Service(ty) => quote!(__hecate::Use::Service(<#ty as __hecate::Provider>::NAME)),
+        Use::Capability { reference, version } => {
+            let (reference, version) = (reference.to_string(), Literal::u16_unsuffixed(*version));
+            quote!(__hecate::Use::Capability { reference: #reference, version: #version })
+        }
+    });
+    (uses.len() > 0).then(|| quote!(.uses(&[#(#uses),*])))
 }
 
 /// Hands one handler to the runtime. Its errors point at the method's name and at the author's types.

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 /// A JSON value; an object keeps the order in which its members were added.
 pub(crate) enum Json {
+    Boolean(bool),
     Number(u64),
     Text(String),
     List(Vec<Json>),
@@ -38,6 +39,7 @@ impl Json {
 
     fn write(&self, out: &mut String, depth: usize) {
         match self {
+            Json::Boolean(value) => out.push_str(if *value { "true" } else { "false" }),
             Json::Number(number) => out.push_str(&number.to_string()),
             Json::Text(text) => write_text(out, text),
             Json::List(items) if items.is_empty() => out.push_str("[]"),
@@ -99,7 +101,13 @@ mod tests {
         let value = Json::Object(vec![
             ("text", text.as_str().into()),
             ("none", Json::List(Vec::new())),
-            ("two", Json::List(vec![1.into(), Json::Object(vec![("x", u64::MAX.into())])])),
+            (
+                "two",
+                Json::List(vec![
+                    1.into(),
+                    Json::Object(vec![("x", u64::MAX.into()), ("y", Json::Boolean(true)), ("z", Json::Boolean(false))]),
+                ]),
+            ),
         ]);
         let theirs: serde_json::Value = serde_json::from_str(&value.pretty()).unwrap();
         assert_eq!(theirs["text"], text);
@@ -107,11 +115,11 @@ mod tests {
         assert_eq!(serde_json::to_string_pretty(&theirs["text"]).unwrap(), Json::from(text.as_str()).pretty());
         assert_eq!(
             serde_json::to_string_pretty(&theirs["two"]).unwrap(),
-            "[\n  1,\n  {\n    \"x\": 18446744073709551615\n  }\n]"
+            "[\n  1,\n  {\n    \"x\": 18446744073709551615,\n    \"y\": true,\n    \"z\": false\n  }\n]"
         );
         assert!(
             value.pretty().ends_with(
-                "\"none\": [],\n  \"two\": [\n    1,\n    {\n      \"x\": 18446744073709551615\n    }\n  ]\n}"
+                "\"none\": [],\n  \"two\": [\n    1,\n    {\n      \"x\": 18446744073709551615,\n      \"y\": true,\n      \"z\": false\n    }\n  ]\n}"
             )
         );
     }

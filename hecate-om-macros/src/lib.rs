@@ -18,7 +18,9 @@ mod model;
 mod names;
 mod package;
 mod parse;
+mod reference;
 mod refusal;
+mod remote;
 mod service;
 mod settings;
 mod stub;
@@ -68,6 +70,12 @@ pub fn settings(arguments: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_derive(Refusal, attributes(refusal))]
 pub fn refusal(item: TokenStream) -> TokenStream {
     refusal::expand(item.into()).into_tokens().into()
+}
+
+/// See `hecate_om::remote_service`.
+#[proc_macro]
+pub fn remote_service(tokens: TokenStream) -> TokenStream {
+    remote::expand(tokens.into()).into_tokens().into()
 }
 
 #[cfg(test)]

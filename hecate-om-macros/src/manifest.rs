@@ -1,7 +1,8 @@
 //! The text of `manifest.json`, made from a checked service. `hecate_om::manifest` reads it.
 
 use crate::json::Json;
-use crate::model::{Capability, Service, TTL_DAYS};
+use crate::model::{Capability, Service, Use};
+use crate::validate::types::compact;
 
 /// A manifest and the service that it is of.
 #[derive(Debug, Clone)]
@@ -35,6 +36,7 @@ fn document(service: &Service) -> Json {
         ("depends_on", service.depends_on.as_slice().into()),
         ("scope", service.scope.as_str().into()),
         ("capabilities", Json::List(service.capabilities.iter().map(capability).collect())),
+        ("uses", Json::List(service.uses.iter().map(used).collect())),
         ("identity", identity(service)),
         ("ports", Json::Object(vec![("health", u64::from(service.health_port).into())])),
         ("min_om_version", env!("CARGO_PKG_VERSION").into()),
@@ -48,17 +50,29 @@ fn capability(capability: &Capability) -> Json {
         ("version", u64::from(capability.version).into()),
         ("description", capability.description.as_str().into()),
         ("kind", "unary".into()),
+        ("access", capability.access.to_string().as_str().into()),
         ("timeout_ms", capability.timeout_ms.into()),
     ];
+    members.extend(capability.is_idempotent.then_some(("idempotent", Json::Boolean(true))));
     members.extend(capability.deprecated.as_deref().map(|why| ("deprecated", why.into())));
     Json::Object(members)
+}
+
+/// A service by the type that stands there: what it is called, tokens do not know.
+fn used(used: &Use) -> Json {
+    Json::Object(match used {
+        Use::Service(ty) => vec![("type", compact(ty).as_str().into())],
+        Use::Capability { reference, version } => {
+            vec![("capability", reference.to_string().as_str().into()), ("version", u64::from(*version).into())]
+        }
+    })
 }
 
 fn identity(service: &Service) -> Json {
     Json::Object(vec![
         ("scope", service.scope.as_str().into()),
-        ("actions", service.actions().as_slice().into()),
-        ("resources", service.resources().as_slice().into()),
-        ("ttl_days", u64::from(TTL_DAYS).into()),
+        ("actions", service.identity.actions.as_slice().into()),
+        ("resources", service.identity.resources.as_slice().into()),
+        ("ttl_days", u64::from(service.identity.ttl_days).into()),
     ])
 }

@@ -4,45 +4,34 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{Fields, Item};
 
-use crate::arguments::{self, CrateArgument, MESSAGE_KEYS, Read};
-use crate::crate_path::CratePath;
-use crate::derived::{Derives, stub};
-use crate::diagnostics::{Diagnostics, Expansion, Rule};
+use crate::arguments::MESSAGE_KEYS;
+use crate::derived::{Derived, Derives, stub};
+use crate::diagnostics::{Expansion, Rule};
 use crate::service::kind_of;
 
 const DERIVES: Derives = Derives { taker: "#[message]", serde: &["Serialize", "Deserialize"], serde_says: "" };
 
 /// Adds both serde halves and the JSON Schema.
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Expansion {
-    let mut diagnostics = Diagnostics::default();
-    let arguments: Read<CrateArgument> = arguments::read(arguments, &MESSAGE_KEYS, &mut diagnostics);
-    let crate_path = match &arguments.crate_path {
-        Some(path) => path.validate(&mut diagnostics),
-        None => CratePath::default(),
+    let mut read = match Derived::read(arguments, &item, &MESSAGE_KEYS) {
+        Ok(read) => read,
+        Err(told) => return told,
     };
-    let parsed = match syn::parse2::<Item>(item.clone()) {
-        Ok(parsed) => parsed,
-        Err(error) => {
-            diagnostics.foreign(Rule::Readable, error);
-            return Expansion::new(item, diagnostics);
-        }
-    };
-    let attributes = match &parsed {
+    match &read.item {
         Item::Struct(item) => {
             if matches!(item.fields, Fields::Unit) {
                 let what = format!("message `{}` would be `null` on the wire, not an object", item.ident);
                 let help = format!("write `struct {} {{}}`", item.ident);
-                diagnostics.error(Rule::MessageFields, &item.ident, what, help);
+                read.diagnostics.error(Rule::MessageFields, &item.ident, what, help);
             }
-            &item.attrs
         }
-        Item::Enum(item) => &item.attrs,
+        Item::Enum(_) => {}
         other => {
             let (kind, place) = kind_of(other);
             let (help, stub) = match other {
                 Item::Union(union) => (
                     format!("write `struct {0} {{ .. }}` or `enum {0} {{ .. }}`", union.ident),
-                    stub(&union.ident, &union.generics, &crate_path),
+                    stub(&union.ident, &union.generics, &read.crate_path),
                 ),
                 Item::Type(_) => {
                     ("remove it: an alias is as good a message as its type is".to_owned(), TokenStream::new())
@@ -50,16 +39,11 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Expansion {
                 _ => ("write it above `struct Request { .. }`".to_owned(), TokenStream::new()),
             };
             let what = format!("`#[message]` goes on a struct or an enum, found {kind}");
-            diagnostics.error(Rule::MessageType, place, what, help);
-            return Expansion::new(quote!(#item #stub), diagnostics);
+            read.diagnostics.error(Rule::MessageType, place, what, help);
+            return Expansion::new(quote!(#item #stub), read.diagnostics);
         }
-    };
-    DERIVES.check_once(attributes, &crate_path, &mut diagnostics);
-    if !diagnostics.is_empty() {
-        return Expansion::new(DERIVES.without_doubles(parsed, &crate_path), diagnostics);
     }
-    let derives = DERIVES.attributes(&crate_path);
-    Expansion::new(quote!(#derives #item), diagnostics)
+    read.expand(&DERIVES)
 }
 
 #[cfg(test)]

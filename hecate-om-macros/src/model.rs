@@ -1,10 +1,13 @@
 //! A service in which nothing is wrong: all that expansion may look at.
 
+use std::fmt;
+
 use proc_macro2::Span;
 use syn::{Ident, Type, Visibility};
 
 use crate::arguments::TypeName;
 use crate::crate_path::CratePath;
+use crate::reference::Reference;
 
 /// A service, checked.
 pub(crate) struct Service {
@@ -27,6 +30,32 @@ pub(crate) struct Service {
     pub(crate) settings: Option<TypeName>,
     pub(crate) callbacks: Callbacks,
     pub(crate) capabilities: Vec<Capability>,
+    pub(crate) uses: Vec<Use>,
+    pub(crate) identity: Identity,
+}
+
+/// What a service may call.
+#[derive(Clone)]
+pub(crate) enum Use {
+    /// Whatever a service offers, by its type.
+    Service(Type),
+    /// One capability, by reference.
+    Capability { reference: Reference, version: u16 },
+}
+
+/// What a service asks of its realm.
+pub(crate) struct Identity {
+    pub(crate) actions: Vec<String>,
+    pub(crate) resources: Vec<String>,
+    pub(crate) ttl_days: u16,
+}
+
+/// Who may call a capability.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Access {
+    Open,
+    Realm,
+    Issuer([u8; 32]),
 }
 
 /// Which callbacks the author wrote.
@@ -48,7 +77,9 @@ pub(crate) struct Capability {
     pub(crate) name: String,
     pub(crate) version: u16,
     pub(crate) description: String,
+    pub(crate) access: Access,
     pub(crate) timeout_ms: u64,
+    pub(crate) is_idempotent: bool,
     pub(crate) deprecated: Option<String>,
     pub(crate) handler: Handler,
 }
@@ -79,18 +110,17 @@ pub(crate) enum ReplyType {
     Behind(Type),
 }
 
-impl Service {
-    /// What the service must be allowed to do.
-    pub(crate) fn actions(&self) -> Vec<String> {
-        self.capabilities
-            .iter()
-            .map(|capability| format!("answer:{}@{}", capability.name, capability.version))
-            .collect()
-    }
-
-    /// What it must be allowed to do that to.
-    pub(crate) fn resources(&self) -> Vec<String> {
-        vec![format!("{}/*", self.scope)]
+/// As in the manifest.
+impl fmt::Display for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Access::Open => f.write_str("open"),
+            Access::Realm => f.write_str("realm"),
+            Access::Issuer(node) => {
+                f.write_str("issuer:")?;
+                node.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+            }
+        }
     }
 }
 

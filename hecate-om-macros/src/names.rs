@@ -10,6 +10,11 @@ pub(crate) fn is_snake(name: &str) -> bool {
     starts_lower(name) && name.chars().all(|c| lower_or_digit(c) || c == '_')
 }
 
+/// Two or more lower snake parts with dots between them, `rag.query`.
+pub(crate) fn is_dotted(name: &str) -> bool {
+    name.contains('.') && name.split('.').all(is_snake)
+}
+
 fn starts_lower(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_lowercase())
 }

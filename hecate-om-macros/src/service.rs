@@ -9,7 +9,7 @@ use crate::crate_path::CratePath;
 use crate::diagnostics::{Diagnostics, Expansion, Rule};
 use crate::expand;
 use crate::manifest::ManifestText;
-use crate::model::Handler;
+use crate::model::{Handler, Use};
 use crate::package::Package;
 use crate::parse::Block;
 use crate::stub::Stub;
@@ -42,7 +42,10 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream, package: &Packag
             expansion.manifest = Some(manifest);
             expansion
         }
-        None => Expansion::new(in_place(block, found.handlers, &crate_path, arguments.settings.as_ref()), diagnostics),
+        None => {
+            let tokens = in_place(block, found.handlers, &found.uses, &crate_path, arguments.settings.as_ref());
+            Expansion::new(tokens, diagnostics)
+        }
     }
 }
 
@@ -50,6 +53,7 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream, package: &Packag
 fn in_place(
     mut block: Block,
     handlers: Vec<Handler>,
+    uses: &[Use],
     crate_path: &CratePath,
     settings: Option<&TypeName>,
 ) -> TokenStream {
@@ -74,8 +78,9 @@ fn in_place(
         }
     });
     let stub = Stub::of_block(&block, crate_path, settings, handlers);
+    let uses = stub.as_ref().map(|_| expand::uses(uses, &block.self_type, &crate_path.private()));
     let names = expand::attribute_names(&block, |path| path.is_ident("capability"));
-    quote!(#[allow(dead_code)] #block #calls #stub #names)
+    quote!(#[allow(dead_code)] #block #calls #stub #uses #names)
 }
 
 /// Tells what the attribute was put on, if that is an item, and gives a stub for it.

@@ -4,9 +4,8 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::{Fields, Generics, Ident, Item};
 
-use crate::arguments::{self, CrateArgument, Read, SETTINGS_KEYS};
-use crate::crate_path::CratePath;
-use crate::derived::{Derives, stub};
+use crate::arguments::SETTINGS_KEYS;
+use crate::derived::{Derived, Derives, stub};
 use crate::diagnostics::{Diagnostics, Expansion, Rule};
 use crate::service::kind_of;
 
@@ -14,30 +13,17 @@ const DERIVES: Derives = Derives { taker: "#[settings]", serde: &["Deserialize"]
 
 /// Adds the reading half of serde, strict about keys, and the JSON Schema.
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Expansion {
-    let mut diagnostics = Diagnostics::default();
-    let arguments: Read<CrateArgument> = arguments::read(arguments, &SETTINGS_KEYS, &mut diagnostics);
-    let crate_path = match &arguments.crate_path {
-        Some(path) => path.validate(&mut diagnostics),
-        None => CratePath::default(),
+    let mut read = match Derived::read(arguments, &item, &SETTINGS_KEYS) {
+        Ok(read) => read,
+        Err(told) => return told,
     };
-    let parsed = match syn::parse2::<Item>(item.clone()) {
-        Ok(parsed) => parsed,
-        Err(error) => {
-            diagnostics.foreign(Rule::Readable, error);
-            return Expansion::new(item, diagnostics);
-        }
-    };
-    if let Some((name, generics)) = check_item(&parsed, &mut diagnostics) {
-        let stub = stub(name, generics, &crate_path);
-        return Expansion::new(quote!(#item #stub), diagnostics);
+    let before = read.diagnostics.len();
+    let stub =
+        check_item(&read.item, &mut read.diagnostics).map(|(name, generics)| stub(name, generics, &read.crate_path));
+    if read.diagnostics.len() > before {
+        return Expansion::new(quote!(#item #stub), read.diagnostics);
     }
-    let Item::Struct(settings) = &parsed else { return Expansion::new(item, diagnostics) };
-    DERIVES.check_once(&settings.attrs, &crate_path, &mut diagnostics);
-    if !diagnostics.is_empty() {
-        return Expansion::new(DERIVES.without_doubles(parsed, &crate_path), diagnostics);
-    }
-    let derives = DERIVES.attributes(&crate_path);
-    Expansion::new(quote!(#derives #item), diagnostics)
+    read.expand(&DERIVES)
 }
 
 /// Tells what cannot be settings; gives the type that needs a stub for that.

@@ -89,8 +89,7 @@ impl ToTokens for Stub {
         let Self { private, generics, self_type, settings, handlers, .. } = self;
         let (parameters, _, clauses) = generics.split_for_impl();
         let predicates = generics.where_clause.iter().flat_map(|clause| &clause.predicates);
-        let constants =
-            handlers.iter().map(|handler| expand::constant(private, handler, "", "", 1, &quote!(#[doc(hidden)])));
+        let constants = handlers.iter().map(|handler| expand::stub_constant(private, handler));
         let manifest = self.item(
             "MANIFEST",
             quote!(
@@ -119,6 +118,7 @@ impl ToTokens for Stub {
             where for<'a> Self: #private::Shared<'a>, #(#predicates),*
             {
                 const INFO: &'static #private::ServiceInfo = &#private::NO_SERVICE;
+                const SERVICE_NAME: &'static ::core::primitive::str = "";
                 type Settings = #settings;
                 fn settings_type() -> #private::SettingsType { ::core::unreachable!() }
                 fn describe_handlers(_: &mut #private::Handlers<Self>) {}

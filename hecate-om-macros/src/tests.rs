@@ -35,6 +35,11 @@ fn expand_item(mut item: Item, package: &Package) -> Vec<Expansion> {
         let inner = module.content.take().map(|(_, items)| items).unwrap_or_default();
         return expand_items(inner, package);
     }
+    if let Item::Macro(call) = &item
+        && call.mac.path.segments.last().is_some_and(|last| last.ident == "remote_service")
+    {
+        return vec![crate::remote::expand(call.mac.tokens.clone())];
+    }
     let Some(attributes) = attributes_of(&mut item) else {
         return vec![Expansion::new(item.into_token_stream(), Diagnostics::default())];
     };

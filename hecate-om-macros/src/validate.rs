@@ -1,23 +1,30 @@
 //! Turns what an author wrote into what holds, or says why not. Everything that tokens can decide of
 //! the contract is decided here.
 
+mod access;
 mod callbacks;
 mod capability;
 mod declared;
 mod handler;
 mod head;
+mod identity;
 mod placement;
 pub(crate) mod types;
+mod uses;
 
-use crate::arguments::{Read, ServiceArguments, Text, Texts};
+use crate::arguments::{Read, ServiceArguments, Text};
 use crate::crate_path::CratePath;
 use crate::diagnostics::Diagnostics;
-use crate::model::{Callbacks, Capability, Handler, Service};
+use crate::model::{Access, Callbacks, Capability, Handler, Identity, Service, Use};
 use crate::names::title_of;
 use crate::package::Package;
 use crate::parse::Block;
 use head::Head;
 
+pub(crate) use access::access;
+pub(crate) use declared::{check_dotted, check_length, dotted_like};
+pub(crate) use handler::check_request;
+pub(crate) use head::{checked_service_name, checked_version};
 pub(crate) use placement::meant;
 
 /// What came out of a block.
@@ -26,6 +33,8 @@ pub(crate) struct Found {
     pub(crate) service: Option<Service>,
     /// The handlers, whatever is wrong.
     pub(crate) handlers: Vec<Handler>,
+    /// What it uses, as far as that can be told.
+    pub(crate) uses: Vec<Use>,
 }
 
 /// Checks a whole block; the diagnostics hold all that is wrong with it.
@@ -39,9 +48,21 @@ pub(crate) fn service(
     placement::check(block, diagnostics);
     let (head, scope) = head::read(arguments, block, package, diagnostics);
     let callbacks = callbacks::read(block, diagnostics);
-    let (handlers, capabilities) = capability::read(block, scope.as_deref(), crate_path, diagnostics);
-    let service = head.map(|head| assemble(head, arguments, block, crate_path, callbacks, capabilities));
-    Found { service, handlers }
+    let default = arguments.access.as_ref().and_then(|written| access(written, diagnostics)).unwrap_or(Access::Realm);
+    let (handlers, capabilities) = capability::read(block, scope.as_deref(), &default, crate_path, diagnostics);
+    let uses = uses::read(arguments.uses.as_ref(), &block.self_type, diagnostics);
+    let identity = identity::read(arguments.identity.as_ref(), scope.as_deref(), &capabilities, &uses, diagnostics);
+    let declared = Declared { callbacks, capabilities, uses: uses.clone(), identity };
+    let service = head.map(|head| assemble(head, arguments, block, crate_path, declared));
+    Found { service, handlers, uses }
+}
+
+/// What a block declares besides its head.
+struct Declared {
+    callbacks: Callbacks,
+    capabilities: Vec<Capability>,
+    uses: Vec<Use>,
+    identity: Identity,
 }
 
 fn assemble(
@@ -49,9 +70,9 @@ fn assemble(
     arguments: &ServiceArguments,
     block: &Block,
     crate_path: &CratePath,
-    callbacks: Callbacks,
-    capabilities: Vec<Capability>,
+    declared: Declared,
 ) -> Service {
+    let Declared { callbacks, capabilities, uses, identity } = declared;
     let text = |argument: &Option<Text>| argument.as_ref().map(|text| text.value.clone());
     Service {
         crate_path: crate_path.clone(),
@@ -59,7 +80,7 @@ fn assemble(
         tenancy: text(&arguments.tenancy).unwrap_or_else(|| "realm".to_owned()),
         runs_on: text(&arguments.runs_on).unwrap_or_else(|| "infrastructure_node".to_owned()),
         image: text(&arguments.image),
-        depends_on: arguments.depends_on.iter().flat_map(|Texts(names)| names).map(|name| name.value.clone()).collect(),
+        depends_on: arguments.depends_on.iter().flat_map(|names| &names.value).map(|name| name.value.clone()).collect(),
         name: head.name,
         version: head.version,
         description: head.description,
@@ -72,5 +93,7 @@ fn assemble(
         settings: arguments.settings.clone(),
         callbacks,
         capabilities,
+        uses,
+        identity,
     }
 }

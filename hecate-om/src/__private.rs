@@ -18,13 +18,14 @@ pub use refusals::{Detail, detail, refuse};
 
 pub use settings::settings;
 
-pub use crate::capability::{Capability, CapabilityError, CapabilityInfo, Handlers, Refusal, RefusalCode};
+pub use crate::capability::{Access, Capability, CapabilityError, CapabilityInfo, Handlers, Refusal, RefusalCode};
 pub use crate::config::SettingsType;
 pub use crate::context::Context;
 pub use crate::contract::check as check_contract;
 pub use crate::health::Health;
+pub use crate::node_id::NodeId;
 pub use crate::registry::Registration;
-pub use crate::service::{Callback, IdentitySpec, Service, ServiceInfo, Shared, StartError};
+pub use crate::service::{Callback, IdentitySpec, Provider, Service, ServiceInfo, Shared, StartError, Use, Uses};
 
 pub use hecate_om_macros::told_capability;
 

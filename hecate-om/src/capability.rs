@@ -28,7 +28,8 @@ use crate::node_id::NodeId;
 
 /// The typed address of one capability of service `S`: `#[capability]` makes one for each handler.
 ///
-/// A caller, a test and later `uses(...)` take it; it is two words and a number, so copy it freely.
+/// A caller and a test take it; it is small, so copy it freely. [`remote_service!`](crate::remote_service)
+/// makes one for each capability of a service whose crate is not linked.
 ///
 /// ```
 /// # use hecate_om::prelude::*;
@@ -79,8 +80,8 @@ impl<S, R, T> Capability<S, R, T> {
         self.is_idempotent
     }
 
-    /// Whether anybody may call it.
-    pub(crate) const fn is_open(&self) -> bool {
+    /// Whether anyone on the mesh may call it, so that no call of it needs a token.
+    pub const fn is_open(&self) -> bool {
         self.is_open
     }
 

@@ -95,6 +95,9 @@ pub use tasks::{SpawnError, TaskEnd};
 /// | `description = "..."` | the block's doc comment, then the package's | not empty |
 /// | `version = "1.2.3"` | the package's | SemVer |
 /// | `scope = "greeter"` | the name without `hecate-`, `-` as `_` | the first part of every capability's name |
+/// | `access = realm` | `realm` | who may call its capabilities, those that say otherwise apart |
+/// | `uses(Echo, "acme/rag.query" = 1)` | none | what it may call: services by type, capabilities by reference |
+/// | `identity(actions = [..], resources = [..], ttl_days = 30)` | derived | what it asks of its realm |
 /// | `display_name`, `license`, `repository` | from the name, the package's | for people who read the manifest |
 /// | `image = "ghcr.io/acme/hecate-greeter"` | none | without tag or digest |
 /// | `depends_on = ["macula-station"]` | none | names of services |
@@ -133,6 +136,39 @@ pub use tasks::{SpawnError, TaskEnd};
 /// assert!(Greeter::MANIFEST.contains("hecate.manifest/1"));
 /// ```
 ///
+/// # What it uses, and what it asks of its realm
+/// A service calls what it says that it uses: a typed call of anything else does not compile, and a
+/// reference is refused. A type is that of another service, of this program or described by
+/// [`remote_service!`]; `"[<org>/]<name>" = version` names one capability, in the service's own org where
+/// none stands.
+///
+/// `identity(...)` is derived from what the block declares. Whoever writes `actions` writes all of them:
+/// `answer:<name>@<version>`, `call:[<org>/]<name>@<version>`, `publish:<topic>` and `subscribe:<topic>`;
+/// that one is missing which the block needs is an error. `resources` are `<scope>/*` and the references,
+/// `ttl_days` is 1 to 365.
+///
+/// ```
+/// use hecate_om::prelude::*;
+///
+/// remote_service!(pub Rag in "hecate-rag" {});
+///
+/// #[derive(Default)]
+/// struct Librarian;
+///
+/// /// Answers what readers ask.
+/// #[hecate_service(name = "hecate-librarian", uses(Rag, "acme/books.lend" = 2), identity(ttl_days = 7))]
+/// impl Librarian {
+///     /// Finds a book.
+///     #[capability(version = 1, access = open, idempotent)]
+///     async fn find(&self) -> Result<()> { Ok(()) }
+/// }
+///
+/// let asked = Librarian::identity_spec();
+/// assert_eq!(asked.actions, ["answer:librarian.find@1", "call:acme/books.lend@2"]);
+/// assert_eq!(asked.resources, ["librarian/*", "acme/books.lend"]);
+/// assert_eq!(asked.ttl_days, 7);
+/// ```
+///
 /// Other methods are helpers and stay as they are; handlers stay plain functions that a unit test can
 /// call. A generated test in the author's crate walks what only a running program knows of the types.
 ///
@@ -146,11 +182,13 @@ pub use hecate_om_macros::hecate_service;
 /// |---|---|---|
 /// | `version = 1` | needed | 1 to 65535; a name may have several |
 /// | `name = "greeter.greet"` | the scope and the method's name | dotted lower snake, at most 128 bytes |
+/// | `access = open` | the service's, else `realm` | `open`: anyone on the mesh; `realm`: who holds a token for it that the realm granted; `issuer("<64 hex digits>")`: one that this node granted |
+/// | `idempotent` | | answering twice is as good as once: a call with an unknown outcome may be made again |
 /// | `timeout = "5s"` | `"30s"` | 1ms to 600s, in `ms`, `s` or `m` |
 /// | `deprecated = "why"` | | told to callers, in the manifest, and to those who compile against the constant |
 ///
 /// `R` and `T` are objects on the wire ([`message`]); a handler without a request takes `{}`, and `()`
-/// is `{}`. `E` is a [`Refusal`]. The doc comment is the description.
+/// is `{}`. `E` is a [`Refusal`]. The doc comment is the description, and must be there.
 ///
 /// Each makes a typed constant with the method's visibility, here `Greeter::GREET`:
 ///
@@ -173,6 +211,44 @@ pub use hecate_om_macros::hecate_service;
 /// assert_eq!((greet.name(), greet.version()), ("greeter.greet", 1));
 /// ```
 pub use hecate_om_macros::capability;
+
+/// Describes a service whose crate is not linked, so that it can be called as if it were.
+///
+/// It makes a type without values, which [`hecate_service`](macro@hecate_service) takes in `uses(...)`,
+/// and of each capability a typed [`Capability`], both as visible as the type says:
+///
+/// ```
+/// use hecate_om::prelude::*;
+///
+/// #[message] pub struct Query { text: String }
+/// #[message] pub struct Answer { text: String }
+///
+/// remote_service!(pub Rag in "hecate-rag" {
+///     QUERY: "rag.query" = 1, Query -> Answer
+/// });
+///
+/// remote_service! {
+///     /// Lends books.
+///     pub Library in "hecate-library" {
+///         /// Whether the library is open.
+///         OPEN: "library.open" = 2, () -> Answer, access = open, idempotent;
+///         #[deprecated = "books are lent for ever"]
+///         LEND: "library.lend" = 1, Query -> ();
+///     }
+/// }
+///
+/// let query: Capability<Rag, Query, Answer> = Rag::QUERY;
+/// assert_eq!((query.provider(), query.to_string().as_str()), ("hecate-rag", "rag.query@1"));
+/// assert!(Library::OPEN.is_open() && Library::OPEN.is_idempotent());
+/// ```
+///
+/// An entry is a constant, the name and version of a capability and the types of its request and reply,
+/// `()` where there are no fields; entries are ended by `;`, which the last one may lack. After the types
+/// stand `access` and `idempotent` where the provider's `#[capability]` has them. All capabilities of a
+/// service have the first part of their names in common, its scope. The name of the service is the org
+/// that its capabilities are called in, unless `HECATE_PEERS` names another.
+/// `crate = ::path, ` before all else names this crate where it was renamed.
+pub use hecate_om_macros::remote_service;
 
 /// Makes a struct or an enum a message: derives both serde halves and its JSON Schema.
 ///
@@ -254,7 +330,7 @@ struct Readme;
 pub mod prelude {
     pub use crate::{
         Call, CallError, Capability, CapabilityError, Context, Health, Impact, Refusal, Result, Secret, Service,
-        StartError, capability, hecate_service, message, settings,
+        StartError, capability, hecate_service, message, remote_service, settings,
     };
     pub use std::process::ExitCode;
 }

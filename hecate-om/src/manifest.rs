@@ -85,6 +85,10 @@ pub struct Manifest {
     /// What the service answers. No two of the same name and version.
     pub capabilities: Vec<Capability>,
 
+    /// What the service may call. By default nothing.
+    #[serde(default)]
+    pub uses: Vec<Use>,
+
     /// What the service asks its identity to allow.
     pub identity: Identity,
 
@@ -127,9 +131,19 @@ pub struct Capability {
     /// The shape of a call.
     pub kind: Kind,
 
+    /// Who may call it: `open` (anyone on the mesh), `realm` (who holds a token that the realm granted) or
+    /// `issuer:<64 hex digits>` (one that this node granted). By default `realm`.
+    #[serde(default = "realm")]
+    #[schemars(regex(pattern = rules::ACCESS.pattern))]
+    pub access: String,
+
     /// How long one call may take, in milliseconds, from 1 to 600000. By default 30000.
     #[schemars(range(min = rules::TIMEOUT_MS.least, max = rules::TIMEOUT_MS.most))]
     pub timeout_ms: u64,
+
+    /// Whether answering it twice is as good as once. Absent while it is not.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub idempotent: bool,
 
     /// Why callers should stop calling it. Absent while they should not.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -143,6 +157,41 @@ pub struct Capability {
 pub enum Kind {
     /// One request, one reply.
     Unary,
+}
+
+fn realm() -> String {
+    rules::REALM.to_owned()
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+/// Something that a service may call.
+///
+/// A service is named by its type, not by its name: the text is made where only the tokens of the block
+/// are known, and is the same byte for byte in the build output, in the binary and from the running
+/// service, which alone knows the name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[non_exhaustive]
+pub enum Use {
+    /// Whatever a service offers.
+    Service {
+        /// The type of the service as it is written, without blanks.
+        #[serde(rename = "type")]
+        type_name: String,
+    },
+    /// One capability.
+    Capability {
+        /// Its reference, `<org>/<name>`, or `<name>` in the caller's own org.
+        #[schemars(regex(pattern = rules::REFERENCE.pattern))]
+        capability: String,
+        /// Its version, from 1 to 65535.
+        #[schemars(range(min = rules::CAPABILITY_VERSION.least, max = rules::CAPABILITY_VERSION.most))]
+        version: u16,
+    },
 }
 
 /// What a service asks its identity to allow.

@@ -25,6 +25,10 @@ pub trait Service: Send + Sync + Sized + 'static {
     #[doc(hidden)]
     const INFO: &'static ServiceInfo;
 
+    /// Its name, apart from [`INFO`](Self::INFO), so that two services may use each other.
+    #[doc(hidden)]
+    const SERVICE_NAME: &'static str;
+
     /// The settings that the service has of its own; `()` if it has none.
     type Settings: 'static;
 
@@ -114,16 +118,23 @@ pub enum Use {
     },
 }
 
-/// A service that can be called: one of this program, or one that [`remote_service!`] describes.
+/// A service that can be called: one that `#[hecate_service]` makes, or one that [`remote_service!`]
+/// describes. Nobody else should implement this.
 ///
 /// [`remote_service!`]: crate::remote_service
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no service that can be called",
+    label = "this type has no service block",
+    note = "help: name a type with `#[hecate_service(...)]`, or describe a service of another program with `remote_service!`"
+)]
 pub trait Provider {
     /// Its name, `hecate-greeter`.
     const NAME: &'static str;
 }
 
+#[diagnostic::do_not_recommend]
 impl<S: Service> Provider for S {
-    const NAME: &'static str = S::INFO.name;
+    const NAME: &'static str = S::SERVICE_NAME;
 }
 
 /// A service that says, with `uses(...)`, that it calls `P`.

@@ -30,8 +30,15 @@ pub(crate) type Text = Written<String>;
 pub(crate) type Integer = Written<Option<u64>>;
 
 /// A list of string literals, `["a", "b"]`.
+pub(crate) type Texts = Written<Vec<Text>>;
+
+/// A word that says all by standing there.
 #[derive(Clone)]
-pub(crate) struct Texts(pub(crate) Vec<Text>);
+pub(crate) struct Flag;
+
+/// Who may call, to be read later: `open`, `realm`, `issuer("...")`.
+#[derive(Clone)]
+pub(crate) struct RawAccess(pub(crate) Expr);
 
 /// The name of a type, which is no text.
 #[derive(Clone)]
@@ -52,17 +59,25 @@ impl FromMeta for Text {
     }
 }
 
+impl Integer {
+    /// The number that an expression is.
+    pub(crate) fn of(place: &Expr) -> Option<Self> {
+        let value = match (literal(place), ungrouped(place)) {
+            (Some(Lit::Int(number)), _) => number.base10_parse().ok(),
+            // `-1`: a number, and out of every range.
+            (_, Expr::Unary(_)) => None,
+            _ => return None,
+        };
+        Some(Written { value, place: place.clone() })
+    }
+}
+
 impl FromMeta for Integer {
     fn from_meta(item: &Meta) -> darling::Result<Self> {
-        if let Meta::NameValue(pair) = item {
-            match (literal(&pair.value), ungrouped(&pair.value)) {
-                (Some(Lit::Int(number)), _) => {
-                    return Ok(Written { value: number.base10_parse().ok(), place: pair.value.clone() });
-                }
-                // `-1`: a number, and out of every range.
-                (_, Expr::Unary(_)) => return Ok(Written { value: None, place: pair.value.clone() }),
-                _ => {}
-            }
+        if let Meta::NameValue(pair) = item
+            && let Some(number) = Integer::of(&pair.value)
+        {
+            return Ok(number);
         }
         Err(wrong_value(item, "a whole number", &number_like(item)))
     }
@@ -91,7 +106,8 @@ impl FromMeta for Texts {
                 Err(darling::Error::custom(message).with_span(&element.span()))
             }
         };
-        array.elems.iter().map(text).collect::<darling::Result<_>>().map(Texts)
+        let value = array.elems.iter().map(text).collect::<darling::Result<_>>()?;
+        Ok(Written { value, place: pair.value.clone() })
     }
 }
 
@@ -106,14 +122,44 @@ impl FromMeta for TypeName {
     }
 }
 
+impl FromMeta for Flag {
+    fn from_meta(item: &Meta) -> darling::Result<Self> {
+        if let Meta::Path(_) = item {
+            return Ok(Self);
+        }
+        let key = key_of(item);
+        let message = format!("`{key}` takes no value, found {}\nhelp: write `{key}`, or leave it out", found(item));
+        Err(darling::Error::custom(message).with_span(&place_of(item)))
+    }
+}
+
+impl FromMeta for RawAccess {
+    fn from_meta(item: &Meta) -> darling::Result<Self> {
+        match item {
+            Meta::NameValue(pair) => Ok(Self(pair.value.clone())),
+            Meta::List(list) => {
+                let example = list.tokens.to_string();
+                let example = if example == "realm" { "realm" } else { "open" };
+                Err(wrong_value(item, "a word", example))
+            }
+            Meta::Path(_) => Err(wrong_value(item, "a word", "open")),
+        }
+    }
+}
+
 impl FromMeta for Nested {
     fn from_meta(item: &Meta) -> darling::Result<Self> {
         match item {
             Meta::List(list) => Ok(Self(list.tokens.clone())),
             other => {
                 let key = key_of(other);
+                let example = match key.as_str() {
+                    "uses" => "Echo",
+                    "identity" => "ttl_days = 30",
+                    _ => "health = 8470",
+                };
                 let message = format!(
-                    "`{key}` takes its arguments in parentheses, found {}\nhelp: write `{key}(health = 8470)`",
+                    "`{key}` takes its arguments in parentheses, found {}\nhelp: write `{key}({example})`",
                     found(other)
                 );
                 Err(darling::Error::custom(message).with_span(&place_of(other)))
@@ -217,5 +263,9 @@ fn number_like(item: &Meta) -> String {
     {
         return number.to_string();
     }
-    if key_of(item) == "health" { "8470".to_owned() } else { "1".to_owned() }
+    match key_of(item).as_str() {
+        "health" => "8470".to_owned(),
+        "ttl_days" => "30".to_owned(),
+        _ => "1".to_owned(),
+    }
 }

@@ -39,3 +39,8 @@ fn callbacks_of_the_author_are_called_by_name() {
 fn messages_and_refusals_expand_to_derives_and_one_impl() {
     check("messages");
 }
+
+#[test]
+fn what_others_offer_expands_to_a_name_and_constants() {
+    check("remote");
+}

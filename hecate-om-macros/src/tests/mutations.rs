@@ -6,7 +6,7 @@ use quote::quote;
 use super::package;
 use crate::diagnostics::Expansion;
 use crate::parse::Block;
-use crate::{message, refusal, service, settings};
+use crate::{message, refusal, remote, service, settings};
 
 /// One change to a stream of tokens, at any depth.
 #[derive(Clone, Copy)]
@@ -113,7 +113,7 @@ fn block() -> TokenStream {
             async fn stop(&self) {}
             fn health(&self) -> Health { Health::Ok }
             /// Greets one person.
-            #[capability(name = "greeter.greet", version = 1, timeout = "5s", deprecated = "why")]
+            #[capability(name = "greeter.greet", version = 1, access = open, timeout = "5s", idempotent, deprecated = "why")]
             pub(crate) async fn greet(&self, request: Greet, call: &Call<Self>) -> Result<Vec<&'a str>, Refusal> { todo!() }
             #[cfg_attr(unix, capability(version = 2))]
             async fn wave<T>(self: Arc<Self>, (a, b): (u8, Box<dyn Any>)) -> io::Result<Option<T>> where T: Send { todo!() }
@@ -125,7 +125,8 @@ fn block() -> TokenStream {
 fn arguments() -> TokenStream {
     quote! {
         name = "hecate-greeter", version = "1.0.0", scope = "greeter", depends_on = ["a", "b"],
-        ports(health = 8470), crate = ::hecate_om
+        ports(health = 8470), access = issuer("ab"), uses(Echo, other::Rag, "acme/rag.query" = 1),
+        identity(actions = ["answer:greeter.greet@1"], resources = ["greeter/*"], ttl_days = 30), crate = ::hecate_om
     }
 }
 
@@ -143,6 +144,24 @@ fn mutated_arguments_leave_the_block_alone() {
     let (block, arguments) = (block(), arguments());
     for mutated in neighbours(&arguments).chain(strangers(&arguments, 300)) {
         assert_keeps_methods(&block, service::expand(mutated, block.clone(), &package()));
+    }
+}
+
+#[test]
+fn a_mutated_remote_service_is_written_or_told() {
+    let tokens = quote! {
+        crate = ::om,
+        /// Answers questions.
+        pub(crate) Rag in "hecate-rag" {
+            /// Asks.
+            QUERY: "rag.query" = 1, Query -> Answer, idempotent, access = open;
+            ASK: "rag.ask" = 2, () -> Vec<&'a [u8]>,
+            TELL: "rag.tell" = 1, Box<Query> -> ()
+        }
+    };
+    for mutated in neighbours(&tokens).chain(strangers(&tokens, 1500)) {
+        let expansion = remote::expand(mutated.clone());
+        assert!(has_name(&expansion.tokens, "Provider") || !expansion.diagnostics.is_empty(), "{mutated}");
     }
 }
 

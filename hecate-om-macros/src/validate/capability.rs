@@ -9,16 +9,18 @@ use super::handler;
 use super::types::spelled;
 use crate::crate_path::CratePath;
 use crate::diagnostics::{Diagnostics, Rule};
-use crate::model::{Capability, Handler};
+use crate::model::{Access, Capability, Handler};
 use crate::parse::{Block, Method, conditional, is_capability, names_capability};
 
 /// The constant of every service.
 const MANIFEST: &str = "MANIFEST";
 
-/// Reads the capabilities of a block. `scope` is missing where the service's name is.
+/// Reads the capabilities of a block. `scope` is missing where the service's name is; `default` is who
+/// may call those that do not say.
 pub(super) fn read(
     block: &Block,
     scope: Option<&str>,
+    default: &Access,
     crate_path: &CratePath,
     diagnostics: &mut Diagnostics,
 ) -> (Vec<Handler>, Vec<Capability>) {
@@ -34,13 +36,23 @@ pub(super) fn read(
         let handler = handler::read(method, &block.self_type, diagnostics);
         check_constant(&handler, &handlers, block, diagnostics);
         handlers.push(handler.clone());
-        let Some(declared) = declared::read(attribute, method, scope, diagnostics) else { continue };
-        let Declared { name, version, description, timeout_ms, deprecated } = declared;
-        if let Some((.., first)) = places.iter().find(|(other, number, _)| (other, number) == (&name, &version)) {
-            report_twice(&name, version, first, &method.signature.ident, diagnostics);
+        let Some(declared) = declared::read(attribute, method, scope, default, diagnostics) else { continue };
+        let Declared { name, version, .. } = &declared;
+        if let Some((.., first)) = places.iter().find(|(other, number, _)| (other, number) == (name, version)) {
+            report_twice(name, *version, first, &method.signature.ident, diagnostics);
         }
-        places.push((name.clone(), version, &method.signature.ident));
-        capabilities.push(Capability { name, version, description, timeout_ms, deprecated, handler });
+        places.push((name.clone(), *version, &method.signature.ident));
+        let Declared { name, version, description, access, timeout_ms, is_idempotent, deprecated } = declared;
+        capabilities.push(Capability {
+            name,
+            version,
+            description,
+            access,
+            timeout_ms,
+            is_idempotent,
+            deprecated,
+            handler,
+        });
     }
     (handlers, capabilities)
 }

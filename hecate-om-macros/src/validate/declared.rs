@@ -5,17 +5,16 @@ use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::{Attribute, Meta};
 
-use super::head::{check_not_blank, in_u16};
+use super::access;
+use super::head::{check_not_blank, checked_version};
 use super::types::spelled;
 use crate::arguments::{self, CAPABILITY_KEYS, CapabilityArguments, Read, Text};
 use crate::diagnostics::{Diagnostics, Rule};
 use crate::docs::Doc;
-use crate::model::{MAX_TIMEOUT_MS, TIMEOUT_MS};
-use crate::names::{is_snake, snake_like};
+use crate::model::{Access, MAX_TIMEOUT_MS, TIMEOUT_MS};
+use crate::names::{is_dotted, is_snake, snake_like};
 use crate::parse::Method;
-
-/// The longest name, in bytes: a procedure on the mesh has 512, and carries org and version as well.
-const MAX_NAME: usize = 128;
+use crate::reference::MAX_NAME;
 
 /// What every service answers itself, and what an author may have meant by it.
 const RESERVED: [(&str, &str); 4] =
@@ -26,7 +25,9 @@ pub(super) struct Declared {
     pub(super) name: String,
     pub(super) version: u16,
     pub(super) description: String,
+    pub(super) access: Access,
     pub(super) timeout_ms: u64,
+    pub(super) is_idempotent: bool,
     pub(super) deprecated: Option<String>,
 }
 
@@ -35,6 +36,7 @@ pub(super) fn read(
     attribute: &Attribute,
     method: &Method,
     scope: Option<&str>,
+    default: &Access,
     diagnostics: &mut Diagnostics,
 ) -> Option<Declared> {
     let tokens = match &attribute.meta {
@@ -50,6 +52,10 @@ pub(super) fn read(
     let arguments: Read<CapabilityArguments> = arguments::read(tokens, &CAPABILITY_KEYS, diagnostics);
     let version = version(&arguments, attribute, method, diagnostics);
     let name = name(&arguments, scope, method, diagnostics);
+    let access = match &arguments.access {
+        Some(written) => access(written, diagnostics),
+        None => Some(default.clone()),
+    };
     let timeout_ms = arguments.timeout.as_ref().map_or(Some(TIMEOUT_MS), |timeout| timeout_ms(timeout, diagnostics));
     if let Some(deprecated) = &arguments.deprecated {
         check_not_blank("deprecated", deprecated, diagnostics);
@@ -58,9 +64,20 @@ pub(super) fn read(
     if let Some(unreadable) = doc.unreadable {
         let what = "this doc comment is no literal, so the manifest cannot hold it";
         diagnostics.error(Rule::LiteralDoc, unreadable, what, "write what the capability does in `///` lines");
+    } else if doc.text.trim().is_empty() {
+        let ident = &method.signature.ident;
+        let what = format!("capability `{ident}` does not say what it does");
+        diagnostics.error(Rule::CapabilityDescription, ident, what, "write `/// What it does.` above it");
     }
-    let deprecated = arguments.deprecated.as_ref().map(|why| why.value.clone());
-    Some(Declared { name: name?, version: version?, description: doc.text, timeout_ms: timeout_ms?, deprecated })
+    Some(Declared {
+        name: name?,
+        version: version?,
+        description: doc.text,
+        access: access?,
+        timeout_ms: timeout_ms?,
+        is_idempotent: arguments.idempotent.is_some(),
+        deprecated: arguments.deprecated.as_ref().map(|why| why.value.clone()),
+    })
 }
 
 fn version(
@@ -86,13 +103,8 @@ fn version(
         }
         return None;
     };
-    let checked = in_u16(version);
-    if checked.is_none() {
-        let what = format!("a version is a whole number from 1 to 65535, found `{}`", spelled(&version.place));
-        let help = "write `version = 1`, and count up with each change that breaks callers";
-        diagnostics.error(Rule::VersionRange, &version.place, what, help);
-    }
-    checked
+    let help = "write `version = 1`, and count up with each change that breaks callers";
+    checked_version(version, help, diagnostics)
 }
 
 fn name(
@@ -117,16 +129,8 @@ fn name(
         };
         return check_parts(&name, ident, scope, help, diagnostics).then_some(name);
     };
-    if !value.split('.').all(is_snake) || !value.contains('.') {
-        let what = if value.trim().is_empty() {
-            "a capability name cannot be empty".to_owned()
-        } else {
-            format!(
-                "capability name `{value}` is not dotted lower snake: `scope.verb`, lower-case letters, digits and `_`"
-            )
-        };
-        let help = format!("write `name = \"{}\"`", dotted_like(value, scope, &plain));
-        diagnostics.error(Rule::DottedName, place, what, help);
+    let like = || format!("name = \"{}\"", dotted_like(value, scope, &plain));
+    if !check_dotted(value, place, like, diagnostics) {
         return None;
     }
     let help = |like: &str| {
@@ -136,8 +140,37 @@ fn name(
     check_parts(value, place, scope, help, diagnostics).then(|| value.clone())
 }
 
+/// Tells of a name that is not dotted lower snake; `like` is what was probably meant.
+pub(crate) fn check_dotted(
+    name: &str,
+    place: &impl ToTokens,
+    like: impl FnOnce() -> String,
+    diagnostics: &mut Diagnostics,
+) -> bool {
+    if is_dotted(name) {
+        return true;
+    }
+    let what = if name.trim().is_empty() {
+        "a capability name cannot be empty".to_owned()
+    } else {
+        format!("capability name `{name}` is not dotted lower snake: `scope.verb`, lower-case letters, digits and `_`")
+    };
+    diagnostics.error(Rule::DottedName, place, what, format!("write `{}`", like()));
+    false
+}
+
+/// Tells of a name that is too long.
+pub(crate) fn check_length(name: &str, place: &impl ToTokens, diagnostics: &mut Diagnostics) -> bool {
+    if name.len() <= MAX_NAME {
+        return true;
+    }
+    let what = format!("capability name is {} bytes long, the limit is {MAX_NAME}", name.len());
+    diagnostics.error(Rule::ShortName, place, what, "shorten it");
+    false
+}
+
 /// The dotted name that was probably meant.
-fn dotted_like(name: &str, scope: Option<&str>, method: &str) -> String {
+pub(crate) fn dotted_like(name: &str, scope: Option<&str>, method: &str) -> String {
     let method = snake_like(method, "answer");
     let parts = name.split(['.', '/', ':', ' ']).filter(|part| !part.is_empty());
     let mut parts: Vec<_> = parts.map(|part| snake_like(part, "answer")).collect();
@@ -175,12 +208,7 @@ fn check_parts(
         diagnostics.error(Rule::ReservedName, place, what, instead(like));
         return false;
     }
-    if name.len() > MAX_NAME {
-        let what = format!("capability name is {} bytes long, the limit is {MAX_NAME}", name.len());
-        diagnostics.error(Rule::ShortName, place, what, "shorten it");
-        return false;
-    }
-    true
+    check_length(name, place, diagnostics)
 }
 
 fn timeout_ms(timeout: &Text, diagnostics: &mut Diagnostics) -> Option<u64> {

@@ -258,7 +258,7 @@ fn owned(ty: &Type) -> Type {
     }
 }
 
-fn check_request(name: &Ident, request: &PatType, diagnostics: &mut Diagnostics) {
+pub(crate) fn check_request(name: &Ident, request: &PatType, diagnostics: &mut Diagnostics) {
     let ty = &*request.ty;
     let (text, field) = (spelled(ty), owned_field(request));
     let one = format!("`#[message] struct {} {{ {} }}`", camel(name), spelled(&field));

@@ -1,7 +1,7 @@
 //! What names a service and tells people of it: the arguments of `#[hecate_service]`, and their defaults.
 
 use super::types::spelled;
-use crate::arguments::{self, Integer, PORT_KEYS, PortArguments, Read, ServiceArguments, Text, Texts};
+use crate::arguments::{self, Integer, PORT_KEYS, PortArguments, Read, ServiceArguments, Text};
 use crate::diagnostics::{Diagnostics, Rule};
 use crate::docs::Doc;
 use crate::model::HEALTH_PORT;
@@ -81,13 +81,22 @@ fn name(arguments: &Read<ServiceArguments>, block: &Block, diagnostics: &mut Dia
         }
         return None;
     };
+    checked_service_name(name, |like| format!("name = \"{like}\""), diagnostics)
+}
+
+/// The name of a service, if it is one; `written` is how its author would write another.
+pub(crate) fn checked_service_name(
+    name: &Text,
+    written: impl FnOnce(&str) -> String,
+    diagnostics: &mut Diagnostics,
+) -> Option<String> {
     if !is_kebab(&name.value) {
         let what = format!(
             "service name `{}` is not kebab-case: lower-case letters, digits and single `-`, a letter first",
             name.value
         );
         let like = kebab_like(&name.value, "hecate-greeter");
-        diagnostics.error(Rule::KebabServiceName, &name.place, what, format!("write `name = \"{like}\"`"));
+        diagnostics.error(Rule::KebabServiceName, &name.place, what, format!("write `{}`", written(&like)));
         return None;
     }
     if name.value.len() > MAX_SERVICE_NAME {
@@ -193,7 +202,7 @@ fn check_image(arguments: &ServiceArguments, diagnostics: &mut Diagnostics) {
 }
 
 fn check_dependencies(arguments: &ServiceArguments, diagnostics: &mut Diagnostics) {
-    for name in arguments.depends_on.iter().flat_map(|Texts(names)| names) {
+    for name in arguments.depends_on.iter().flat_map(|names| &names.value) {
         if !is_kebab(&name.value) {
             let what = format!("`{}` is not the name of a service", name.value);
             let help = format!("write `\"{}\"`", kebab_like(&name.value, "macula-station"));
@@ -214,7 +223,21 @@ fn health_port(arguments: &ServiceArguments, diagnostics: &mut Diagnostics) -> O
     checked
 }
 
+/// The version, if it is one.
+pub(crate) fn checked_version(
+    version: &Integer,
+    help: impl std::fmt::Display,
+    diagnostics: &mut Diagnostics,
+) -> Option<u16> {
+    let checked = in_u16(version);
+    if checked.is_none() {
+        let what = format!("a version is a whole number from 1 to 65535, found `{}`", spelled(&version.place));
+        diagnostics.error(Rule::VersionRange, &version.place, what, help);
+    }
+    checked
+}
+
 /// The number, if it is 1 to 65535.
-pub(super) fn in_u16(number: &Integer) -> Option<u16> {
+fn in_u16(number: &Integer) -> Option<u16> {
     number.value.and_then(|number| u16::try_from(number).ok()).filter(|number| *number > 0)
 }

@@ -22,6 +22,19 @@ pub(crate) fn spelled(tokens: impl ToTokens) -> String {
     tight.into_iter().fold(text, |text, (loose, tight)| text.replace(loose, tight))
 }
 
+/// The tokens without any blank that could be left out.
+pub(crate) fn compact(tokens: impl ToTokens) -> String {
+    let mut text = String::new();
+    for part in tokens.to_token_stream().to_string().split_whitespace() {
+        let is_word = |c: char| c.is_alphanumeric() || c == '_';
+        if text.ends_with(is_word) && part.starts_with(is_word) {
+            text.push(' ');
+        }
+        text.push_str(part);
+    }
+    text
+}
+
 /// A type without the invisible groups that `macro_rules!` puts around what it hands on.
 pub(crate) fn ungrouped_type(mut ty: &Type) -> &Type {
     loop {

@@ -66,6 +66,10 @@ impl<'a> Node<'a> {
         word.or_else(|| self.refuse(expected))
     }
 
+    pub(super) fn boolean(self) -> Option<bool> {
+        self.value.and_then(Value::as_bool).map_or_else(|| self.refuse("`true` or `false`"), Some)
+    }
+
     pub(super) fn number<T: TryFrom<u64>>(self, rule: &NumberRule) -> Option<T> {
         let within = rule.least..=rule.most;
         let number = self.value.and_then(Value::as_u64);
@@ -133,6 +137,11 @@ impl Fields<'_> {
     pub(super) fn get(&mut self, name: &'static str) -> Node<'_> {
         self.known.push(name);
         Node { value: self.object.get(name), place: Place::Field(&self.place, name), reading: self.reading }
+    }
+
+    /// Whether a field stands there, whatever it holds.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.object.contains_key(name)
     }
 
     pub(super) fn place(&self) -> Place<'_> {

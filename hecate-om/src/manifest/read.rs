@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use super::node::{Fields, Node};
-use super::{Capability, Identity, Manifest, Ports, rules};
+use super::{Capability, Identity, Manifest, Ports, Use, rules};
 
 pub(super) fn manifest(document: Node<'_>) -> Option<Manifest> {
     document.object(|fields| {
@@ -28,6 +28,7 @@ pub(super) fn manifest(document: Node<'_>) -> Option<Manifest> {
         let scope = fields.get("scope").text(&rules::SNAKE);
         let mut declared = Declared::new();
         let capabilities = fields.get("capabilities").list(|item| capability(item, scope.as_deref(), &mut declared));
+        let uses = fields.get("uses").optional(|uses| uses.list(used));
         let identity = identity(fields.get("identity"));
         let ports = ports(fields.get("ports"));
         let min_om_version = fields.get("min_om_version").text(&rules::VERSION);
@@ -48,6 +49,7 @@ pub(super) fn manifest(document: Node<'_>) -> Option<Manifest> {
             depends_on: depends_on?,
             scope: scope?,
             capabilities: capabilities?,
+            uses: uses?.unwrap_or_default(),
             identity: identity?,
             ports: ports?,
             min_om_version: min_om_version?,
@@ -64,7 +66,9 @@ fn capability(node: Node<'_>, scope: Option<&str>, declared: &mut Declared) -> O
         let version = fields.get("version").number(&rules::CAPABILITY_VERSION);
         let description = fields.get("description").any_text();
         let kind = fields.get("kind").word("`unary`");
+        let access = fields.get("access").optional(|access| access.text(&rules::ACCESS));
         let timeout_ms = fields.get("timeout_ms").number(&rules::TIMEOUT_MS);
+        let idempotent = fields.get("idempotent").optional(Node::boolean);
         let deprecated = fields.get("deprecated").optional(Node::any_text);
 
         if let Some(name) = &name {
@@ -80,7 +84,9 @@ fn capability(node: Node<'_>, scope: Option<&str>, declared: &mut Declared) -> O
             version: version?,
             description: description?,
             kind: kind?,
+            access: access?.unwrap_or_else(|| rules::REALM.to_owned()),
             timeout_ms: timeout_ms?,
+            idempotent: idempotent?.unwrap_or_default(),
             deprecated: deprecated?,
         })
     })
@@ -110,6 +116,24 @@ fn check_unique(fields: &mut Fields<'_>, name: &str, version: u16, declared: &mu
         )),
         Entry::Vacant(vacant) => _ = vacant.insert(fields.place().to_string()),
     }
+}
+
+/// By its type or by reference; what has parts of both is neither.
+fn used(node: Node<'_>) -> Option<Use> {
+    node.object(|fields| {
+        if fields.has("type") {
+            for other in ["capability", "version"] {
+                if fields.has(other) {
+                    fields.get(other);
+                    fields.report_at(other, "found beside `type`; write one of them".to_owned());
+                }
+            }
+            return fields.get("type").any_text().map(|type_name| Use::Service { type_name });
+        }
+        let capability = fields.get("capability").text(&rules::REFERENCE);
+        let version = fields.get("version").number(&rules::CAPABILITY_VERSION);
+        Some(Use::Capability { capability: capability?, version: version? })
+    })
 }
 
 fn identity(node: Node<'_>) -> Option<Identity> {

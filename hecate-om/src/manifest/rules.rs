@@ -1,6 +1,8 @@
 //! The rules of single values, each in one place: what holds, how the JSON Schema says it, and
 //! how an error does.
 
+use crate::name::is_name;
+
 /// A rule for a piece of text.
 pub(super) struct TextRule {
     /// What to write, after "write ".
@@ -40,6 +42,28 @@ pub(super) const CAPABILITY_NAME: TextRule = TextRule {
                such as `echo.say`",
     pattern: r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$",
     holds: |text| text.len() <= CAPABILITY_NAME_BYTES && text.contains('.') && text.split('.').all(is_snake),
+};
+
+pub(super) const REFERENCE: TextRule = TextRule {
+    expected: "`<org>/<name>` or `<name>`, such as `hecate-echo/echo.say`",
+    pattern: r"^([a-z0-9][a-z0-9._-]*/)?[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$",
+    holds: |text| {
+        let (org, name) = text.split_once('/').map_or((None, text), |(org, name)| (Some(org), name));
+        org.is_none_or(is_name) && (CAPABILITY_NAME.holds)(name)
+    },
+};
+
+/// Who may call a capability that does not say.
+pub(super) const REALM: &str = "realm";
+
+pub(super) const ACCESS: TextRule = TextRule {
+    expected: "`open`, `realm` or `issuer:<64 hex digits>`",
+    pattern: "^(open|realm|issuer:[0-9a-f]{64})$",
+    holds: |text| {
+        let is_hex =
+            |node: &str| node.len() == 64 && node.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        ["open", REALM].contains(&text) || text.strip_prefix("issuer:").is_some_and(is_hex)
+    },
 };
 
 pub(super) const VERSION: TextRule = TextRule {
@@ -134,6 +158,22 @@ mod tests {
             &["a.b", "rag.query.deep_1", &longest],
             &["", "a", "a.", ".b", "a..b", "a.B", "a.1", "a.b-c", &too_long],
         );
+    }
+
+    #[test]
+    fn a_reference_may_have_an_org() {
+        check(
+            &REFERENCE,
+            &["rag.query", "acme/rag.query", "hecate-rag/rag.query.deep_1", "0x.y/a.b"],
+            &["", "rag", "/rag.query", "acme/", "a/b/c.d", "Acme/a.b", "rag.query@1", "~ab/c.d"],
+        );
+    }
+
+    #[test]
+    fn access_is_a_word_or_a_node() {
+        let issuer = format!("issuer:{}", "0f".repeat(32));
+        let upper = format!("issuer:{}", "0F".repeat(32));
+        check(&ACCESS, &["open", "realm", &issuer], &["", "Open", "issuer", "issuer:0f", &upper, "all"]);
     }
 
     #[test]

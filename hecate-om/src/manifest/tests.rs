@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::{Capability, Identity, Kind, Manifest, ManifestErrors, Ports, ServiceType};
+use super::{Capability, Identity, Kind, Manifest, ManifestErrors, Ports, ServiceType, Use};
 
 const ECHO: &str = r#"{
   "schema": "hecate.manifest/1",
@@ -21,25 +21,39 @@ const ECHO: &str = r#"{
       "version": 1,
       "description": "Says it again.",
       "kind": "unary",
-      "timeout_ms": 30000
+      "access": "open",
+      "timeout_ms": 30000,
+      "idempotent": true
     },
     {
       "name": "echo.say",
       "version": 2,
       "description": "Says it again, louder.",
       "kind": "unary",
+      "access": "realm",
       "timeout_ms": 600000,
       "deprecated": "too loud"
+    }
+  ],
+  "uses": [
+    {
+      "type": "parrots::Parrot"
+    },
+    {
+      "capability": "acme/rag.query",
+      "version": 1
     }
   ],
   "identity": {
     "scope": "echo",
     "actions": [
       "answer:echo.say@1",
-      "answer:echo.say@2"
+      "answer:echo.say@2",
+      "call:acme/rag.query@1"
     ],
     "resources": [
-      "echo/*"
+      "echo/*",
+      "acme/rag.query"
     ],
     "ttl_days": 30
   },
@@ -51,12 +65,14 @@ const ECHO: &str = r#"{
 "#;
 
 fn echo() -> Manifest {
-    let say = |version, timeout_ms, description: &str, deprecated: Option<&str>| Capability {
+    let say = |version, access: &str, timeout_ms, description: &str, deprecated: Option<&str>| Capability {
         name: "echo.say".into(),
         version,
         description: description.into(),
         kind: Kind::Unary,
+        access: access.into(),
         timeout_ms,
+        idempotent: access == "open",
         deprecated: deprecated.map(Into::into),
     };
     Manifest {
@@ -75,13 +91,17 @@ fn echo() -> Manifest {
         depends_on: vec![],
         scope: "echo".into(),
         capabilities: vec![
-            say(1, 30_000, "Says it again.", None),
-            say(2, 600_000, "Says it again, louder.", Some("too loud")),
+            say(1, "open", 30_000, "Says it again.", None),
+            say(2, "realm", 600_000, "Says it again, louder.", Some("too loud")),
+        ],
+        uses: vec![
+            Use::Service { type_name: "parrots::Parrot".into() },
+            Use::Capability { capability: "acme/rag.query".into(), version: 1 },
         ],
         identity: Identity {
             scope: "echo".into(),
-            actions: vec!["answer:echo.say@1".into(), "answer:echo.say@2".into()],
-            resources: vec!["echo/*".into()],
+            actions: vec!["answer:echo.say@1".into(), "answer:echo.say@2".into(), "call:acme/rag.query@1".into()],
+            resources: vec!["echo/*".into(), "acme/rag.query".into()],
             ttl_days: 30,
         },
         ports: Ports { health: 8470 },
@@ -146,7 +166,11 @@ fn reports_every_error_at_once() {
         ("/capabilities/0/name", json!("say")),
         ("/capabilities/0/version", json!(0)),
         ("/capabilities/0/kind", json!("bidi")),
+        ("/capabilities/0/access", json!("all")),
+        ("/capabilities/0/idempotent", json!("yes")),
         ("/capabilities/1/timeout_ms", json!(600_001)),
+        ("/uses/0", json!({"type": 1, "version": 1})),
+        ("/uses/1/capability", json!("acme")),
         ("/identity/actions/1", json!({})),
         ("/identity/ttl_days", json!(366)),
         ("/ports", json!({})),
@@ -168,7 +192,12 @@ depends_on: found `"hecate-rag"`; write an array, `[]` if there is nothing to li
 capabilities[0].name: found `"say"`; write two or more lower snake case parts joined by dots, at most 128 bytes, such as `echo.say`
 capabilities[0].version: found `0`; write a whole number from 1 to 65535
 capabilities[0].kind: found `"bidi"`; write `unary`
+capabilities[0].access: found `"all"`; write `open`, `realm` or `issuer:<64 hex digits>`
+capabilities[0].idempotent: found `"yes"`; write `true` or `false`
 capabilities[1].timeout_ms: found `600001`; write a whole number of milliseconds from 1 to 600000
+uses[0].version: found beside `type`; write one of them
+uses[0].type: found `1`; write a string
+uses[1].capability: found `"acme"`; write `<org>/<name>` or `<name>`, such as `hecate-echo/echo.say`
 identity.actions[1]: found an object; write a string
 identity.ttl_days: found `366`; write a whole number of days from 1 to 365
 ports.health: missing; write a port from 1 to 65535
@@ -258,8 +287,36 @@ fn a_capability_stands_once_whatever_else_is_wrong_with_it() {
 
 #[test]
 fn unknown_fields_pass() {
-    let text = echo_with(&[("/uses", json!([])), ("/capabilities/0/access", json!("open"))]);
+    let text = echo_with(&[("/volumes", json!({})), ("/capabilities/0/limits", json!([])), ("/uses/0/org", json!(""))]);
     assert_eq!(Manifest::parse(&text), Ok(echo()));
+}
+
+#[test]
+fn what_older_manifests_lack_is_as_closed_as_can_be() {
+    let mut document: Value = serde_json::from_str(ECHO).unwrap();
+    document.as_object_mut().unwrap().remove("uses");
+    for capability in document["capabilities"].as_array_mut().unwrap() {
+        capability.as_object_mut().unwrap().retain(|name, _| name != "access" && name != "idempotent");
+    }
+    let text = document.to_string();
+    let manifest = Manifest::parse_strict(&text).unwrap();
+    assert!(manifest.capabilities.iter().all(|capability| capability.access == "realm" && !capability.idempotent));
+    assert_eq!(manifest.uses, []);
+    assert_eq!(serde_json::from_str::<Manifest>(&text).unwrap(), manifest);
+}
+
+#[test]
+fn a_use_is_a_type_or_a_reference_with_a_version() {
+    let text = echo_with(&[("/uses", json!([{}, {"capability": "rag.query"}, "Echo", {"version": 0}]))]);
+    assert_eq!(
+        errors_of(&text).to_string(),
+        "uses[0].capability: missing; write `<org>/<name>` or `<name>`, such as `hecate-echo/echo.say`\n\
+         uses[0].version: missing; write a whole number from 1 to 65535\n\
+         uses[1].version: missing; write a whole number from 1 to 65535\n\
+         uses[2]: found `\"Echo\"`; write an object\n\
+         uses[3].capability: missing; write `<org>/<name>` or `<name>`, such as `hecate-echo/echo.say`\n\
+         uses[3].version: found `0`; write a whole number from 1 to 65535"
+    );
 }
 
 #[test]
@@ -267,12 +324,16 @@ fn strict_reading_names_the_known_field() {
     let text = echo_with(&[
         ("/licence", json!("MIT")),
         ("/capabilities/0/timeout", json!(1)),
+        ("/capabilities/1/acces", json!("open")),
+        ("/uses/1/versions", json!(1)),
         ("/identity/scopes", json!([])),
         ("/ports/metrics", json!(9000)),
     ]);
     assert_eq!(
         Manifest::parse_strict(&text).unwrap_err().to_string(),
         "capabilities[0].timeout: unknown field; write `timeout_ms`\n\
+         capabilities[1].acces: unknown field; write `access`\n\
+         uses[1].versions: unknown field; write `version`\n\
          identity.scopes: unknown field; write `scope`\n\
          ports.metrics: unknown field; remove it, known here is `health`\n\
          licence: unknown field; write `license`"
@@ -305,7 +366,7 @@ fn a_value_of_any_wrong_type_is_an_error_at_its_place() {
         for (name, right) in document.as_object().unwrap() {
             let is_free_text = matches!(name.as_str(), "display_name" | "license");
             let holds = match value {
-                Value::Null => name == "license",
+                Value::Null => matches!(name.as_str(), "license" | "uses"),
                 Value::String(_) => is_free_text,
                 _ => false,
             };

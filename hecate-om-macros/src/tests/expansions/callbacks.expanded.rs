@@ -10,7 +10,7 @@ impl Greeter {
 }
 const _: () = {
     use ::om::__private as __hecate;
-    const MANIFEST: &::core::primitive::str = "{\n  \"schema\": \"hecate.manifest/1\",\n  \"name\": \"hecate-greeter\",\n  \"display_name\": \"Greeter\",\n  \"version\": \"2.0.0\",\n  \"description\": \"Greets people by name.\",\n  \"service_type\": \"container_daemon\",\n  \"tenancy\": \"realm\",\n  \"runs_on\": \"infrastructure_node\",\n  \"callback_module\": \"greeter::Greeter\",\n  \"image\": \"ghcr.io/acme/hecate-greeter\",\n  \"license\": \"Apache-2.0\",\n  \"depends_on\": [\n    \"macula-station\"\n  ],\n  \"scope\": \"hello\",\n  \"capabilities\": [],\n  \"identity\": {\n    \"scope\": \"hello\",\n    \"actions\": [],\n    \"resources\": [\n      \"hello/*\"\n    ],\n    \"ttl_days\": 30\n  },\n  \"ports\": {\n    \"health\": 9000\n  },\n  \"min_om_version\": \"0.1.0\"\n}\n";
+    const MANIFEST: &::core::primitive::str = "{\n  \"schema\": \"hecate.manifest/1\",\n  \"name\": \"hecate-greeter\",\n  \"display_name\": \"Greeter\",\n  \"version\": \"2.0.0\",\n  \"description\": \"Greets people by name.\",\n  \"service_type\": \"container_daemon\",\n  \"tenancy\": \"realm\",\n  \"runs_on\": \"infrastructure_node\",\n  \"callback_module\": \"greeter::Greeter\",\n  \"image\": \"ghcr.io/acme/hecate-greeter\",\n  \"license\": \"Apache-2.0\",\n  \"depends_on\": [\n    \"macula-station\"\n  ],\n  \"scope\": \"hello\",\n  \"capabilities\": [],\n  \"uses\": [],\n  \"identity\": {\n    \"scope\": \"hello\",\n    \"actions\": [],\n    \"resources\": [\n      \"hello/*\"\n    ],\n    \"ttl_days\": 30\n  },\n  \"ports\": {\n    \"health\": 9000\n  },\n  \"min_om_version\": \"0.1.0\"\n}\n";
     #[allow(dead_code, private_interfaces, clippy::all)]
     impl Greeter {
         /// The `manifest.json` of this service, byte for byte.
@@ -49,6 +49,7 @@ const _: () = {
     #[allow(deprecated, unused_imports, unused_qualifications, clippy::all)]
     impl __hecate::Service for Greeter {
         const INFO: &'static __hecate::ServiceInfo = &INFO;
+        const SERVICE_NAME: &'static ::core::primitive::str = "hecate-greeter";
         type Settings = greeter::Settings;
         fn settings_type() -> __hecate::SettingsType {
             __hecate::settings::<greeter::Settings>()

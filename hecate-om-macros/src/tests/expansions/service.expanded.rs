@@ -19,11 +19,12 @@ const _: () = {
     use ::hecate_om::__private as __hecate;
     #[capability(__taken)]
     const _: () = ();
-    const MANIFEST: &::core::primitive::str = "{\n  \"schema\": \"hecate.manifest/1\",\n  \"name\": \"hecate-greeter\",\n  \"display_name\": \"Hecate Greeter\",\n  \"version\": \"1.2.3\",\n  \"description\": \"Greets people by name.\",\n  \"service_type\": \"container_daemon\",\n  \"tenancy\": \"realm\",\n  \"runs_on\": \"infrastructure_node\",\n  \"callback_module\": \"greeter::Greeter\",\n  \"license\": \"Apache-2.0\",\n  \"depends_on\": [],\n  \"scope\": \"greeter\",\n  \"capabilities\": [\n    {\n      \"name\": \"greeter.greet\",\n      \"version\": 1,\n      \"description\": \"Greets one person.\",\n      \"kind\": \"unary\",\n      \"timeout_ms\": 5000\n    },\n    {\n      \"name\": \"greeter.nod\",\n      \"version\": 2,\n      \"description\": \"Says nothing.\",\n      \"kind\": \"unary\",\n      \"timeout_ms\": 30000,\n      \"deprecated\": \"nobody sees it\"\n    }\n  ],\n  \"identity\": {\n    \"scope\": \"greeter\",\n    \"actions\": [\n      \"answer:greeter.greet@1\",\n      \"answer:greeter.nod@2\"\n    ],\n    \"resources\": [\n      \"greeter/*\"\n    ],\n    \"ttl_days\": 30\n  },\n  \"ports\": {\n    \"health\": 8470\n  },\n  \"min_om_version\": \"0.1.0\"\n}\n";
+    const MANIFEST: &::core::primitive::str = "{\n  \"schema\": \"hecate.manifest/1\",\n  \"name\": \"hecate-greeter\",\n  \"display_name\": \"Hecate Greeter\",\n  \"version\": \"1.2.3\",\n  \"description\": \"Greets people by name.\",\n  \"service_type\": \"container_daemon\",\n  \"tenancy\": \"realm\",\n  \"runs_on\": \"infrastructure_node\",\n  \"callback_module\": \"greeter::Greeter\",\n  \"license\": \"Apache-2.0\",\n  \"depends_on\": [],\n  \"scope\": \"greeter\",\n  \"capabilities\": [\n    {\n      \"name\": \"greeter.greet\",\n      \"version\": 1,\n      \"description\": \"Greets one person.\",\n      \"kind\": \"unary\",\n      \"access\": \"realm\",\n      \"timeout_ms\": 5000\n    },\n    {\n      \"name\": \"greeter.nod\",\n      \"version\": 2,\n      \"description\": \"Says nothing.\",\n      \"kind\": \"unary\",\n      \"access\": \"realm\",\n      \"timeout_ms\": 30000,\n      \"deprecated\": \"nobody sees it\"\n    }\n  ],\n  \"uses\": [],\n  \"identity\": {\n    \"scope\": \"greeter\",\n    \"actions\": [\n      \"answer:greeter.greet@1\",\n      \"answer:greeter.nod@2\"\n    ],\n    \"resources\": [\n      \"greeter/*\"\n    ],\n    \"ttl_days\": 30\n  },\n  \"ports\": {\n    \"health\": 8470\n  },\n  \"min_om_version\": \"0.1.0\"\n}\n";
     #[allow(dead_code, private_interfaces, clippy::all)]
     impl Greeter {
         /// Calls `greeter.greet` version 1.
         pub const GREET: __hecate::Capability<Self, Greet, Greeting> = __hecate::Capability::new(
+            "hecate-greeter",
             "greeter.greet",
             1,
         );
@@ -33,7 +34,7 @@ const _: () = {
             Self,
             (),
             <Outcome as __hecate::Answer>::Reply,
-        > = __hecate::Capability::new("greeter.nod", 2);
+        > = __hecate::Capability::new("hecate-greeter", "greeter.nod", 2);
         /// The `manifest.json` of this service, byte for byte.
         pub const MANIFEST: &'static ::core::primitive::str = MANIFEST;
         /// What this service is.
@@ -90,6 +91,7 @@ const _: () = {
     #[allow(deprecated, unused_imports, unused_qualifications, clippy::all)]
     impl __hecate::Service for Greeter {
         const INFO: &'static __hecate::ServiceInfo = &INFO;
+        const SERVICE_NAME: &'static ::core::primitive::str = "hecate-greeter";
         type Settings = ();
         fn settings_type() -> __hecate::SettingsType {
             __hecate::settings::<()>()
