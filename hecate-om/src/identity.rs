@@ -22,3 +22,6 @@ pub(crate) use self::error::IdentityError;
 pub(crate) use self::key::Identity;
 pub(crate) use self::names::Names;
 pub(crate) use self::place::Place;
+
+#[cfg(test)]
+mod tests;
