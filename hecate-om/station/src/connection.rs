@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use macula_rust::cbor;
 use macula_rust::frame::{self, FrameError, Liveness};
 use macula_rust::handshake::{self, Peer};
@@ -15,6 +14,7 @@ use crate::core::Core;
 use crate::counts::Refusal;
 use crate::handshake::Greeted;
 use crate::leaf::{Leaf, RESTATED};
+use crate::queue::{Queue, Queued};
 use crate::wire::{Frame, Id};
 use crate::{Limits, calls, clock, publications, registrations};
 
@@ -42,18 +42,11 @@ pub(crate) struct Connection {
     node: Id,
     quic: quinn::Connection,
     takes_overloaded: bool,
-    queue: mpsc::Sender<Queued>,
-    queued_bytes: Arc<Semaphore>,
+    queue: Queue,
     /// The calls of this client that are being checked, and the streams that are relayed for it.
     checks: Arc<Semaphore>,
     streams: Arc<Semaphore>,
     farewell: watch::Sender<Option<&'static str>>,
-}
-
-/// A frame that waits to be written, with its share of the queue.
-struct Queued {
-    bytes: Bytes,
-    _share: OwnedSemaphorePermit,
 }
 
 /// What only the two tasks of a connection have.
@@ -69,20 +62,19 @@ pub(crate) struct Ends {
 impl Connection {
     pub(crate) fn new(quic: quinn::Connection, greeted: Greeted, limits: &Limits) -> (Arc<Self>, Ends) {
         let Greeted { client, send, recv, leaf, profile } = greeted;
-        let (sender, queue) = mpsc::channel(limits.queued_frames.max(1));
+        let (queue, queued) = Queue::new(limits);
         let (farewell, said) = watch::channel(None);
         let connection = Arc::new(Self {
             node: client.node_id,
             quic,
             takes_overloaded: client.capabilities & handshake::CAP_RELAY_OVERLOADED != 0,
-            queue: sender,
-            queued_bytes: Arc::new(Semaphore::new(most_bytes(limits))),
+            queue,
             checks: Arc::new(Semaphore::new(limits.checks.max(1))),
             streams: Arc::new(Semaphore::new(limits.streams)),
             farewell,
         });
         let peer = Peer { profile, identity_key: client.identity_key, binding: client.connect_binding, now_ms: 0 };
-        (connection, Ends { queue, farewell: said, send, recv, leaf, peer })
+        (connection, Ends { queue: queued, farewell: said, send, recv, leaf, peer })
     }
 
     /// The node that is connected.
@@ -101,16 +93,12 @@ impl Connection {
 
     /// Queues a frame of another node, without waiting; false if the client does not read fast enough.
     pub(crate) fn hand_over(&self, frame: &Frame) -> bool {
-        let Ok(share) = self.queued_bytes.clone().try_acquire_many_owned(share(frame)) else { return false };
-        self.queue.try_send(Queued { bytes: frame.bytes().clone(), _share: share }).is_ok()
+        self.queue.try_add(frame)
     }
 
     /// Queues the station's own answer, behind what is queued already.
     pub(crate) async fn answer(&self, frame: &Frame) {
-        if let Ok(share) = self.queued_bytes.clone().acquire_many_owned(share(frame)).await {
-            // Nobody writes any more: the connection has ended.
-            let _ = self.queue.send(Queued { bytes: frame.bytes().clone(), _share: share }).await;
-        }
+        self.queue.add(frame).await;
     }
 
     /// Leave to check one more call; waits while there are too many.
@@ -134,15 +122,6 @@ impl Connection {
         let _ = timeout(FAREWELL, self.quic.closed()).await;
         self.end(reason);
     }
-}
-
-/// So many that the longest frame fits.
-fn most_bytes(limits: &Limits) -> usize {
-    limits.queued_bytes.clamp(frame::MAX_FRAME_BYTES + 4, u32::MAX as usize).min(Semaphore::MAX_PERMITS)
-}
-
-fn share(frame: &Frame) -> u32 {
-    u32::try_from(frame.bytes().len()).unwrap_or(u32::MAX)
 }
 
 /// Serves a connection until it ends.

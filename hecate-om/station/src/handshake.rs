@@ -6,8 +6,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use macula_rust::cbor::{self, Value};
 use macula_rust::handshake::{
-    self, CAP_RELAY_OVERLOADED, CAP_STATION, Client, HandshakeError, PuzzleMode, Ranges, StationMaterial,
+    self, CAP_RELAY_OVERLOADED, CAP_STATION, Client, HandshakeError, PuzzleMode, Ranges, RefusalCode, StationMaterial,
     StationSession, VERSION,
 };
 use macula_rust::profile::Profile;
@@ -19,7 +20,7 @@ use crate::clock;
 use crate::connection::FAREWELL;
 use crate::core::Core;
 use crate::leaf::Leaf;
-use crate::wire::{Frame, HANDSHAKE_BYTES, NoFrame};
+use crate::wire::{Frame, HANDSHAKE_BYTES, NoFrame, entry};
 
 /// How long a handshake may take in all.
 pub(crate) const LONGEST: Duration = Duration::from_secs(30);
@@ -96,13 +97,43 @@ pub(crate) async fn greet(core: &Core, quic: &quinn::Connection, leaf: Arc<Leaf>
     }
 }
 
+/// Tells a client, in the place of a challenge, that it is not let in.
+pub(crate) async fn turn_away(core: &Core, quic: &quinn::Connection, code: RefusalCode) {
+    let turning = async {
+        let (mut send, mut recv) = quic.accept_bi().await.ok()?;
+        let _opener = Frame::read(&mut recv, HANDSHAKE_BYTES).await.ok()?;
+        let hello = cbor::encode(&early_hello(core.profile, code)).ok()?;
+        deliver(&mut send, &hello).await;
+        Some(())
+    };
+    let _ = timeout(FAREWELL, turning).await;
+}
+
+/// What the SDK builds only where versions or profiles differ.
+fn early_hello(profile: Profile, code: RefusalCode) -> Value {
+    let ranges = Ranges::supported(profile);
+    let versions = [ranges.min_version, ranges.max_version].map(|version| Value::Int(version.into()));
+    Value::Map(vec![
+        entry("version", Value::Int(VERSION.into())),
+        entry("frame_type", Value::text("hello")),
+        entry("accepted", Value::Int(0)),
+        entry("refusal_code", Value::text(code.name())),
+        entry("versions", Value::List(versions.to_vec())),
+        entry("profiles", Value::List(ranges.profiles.into_iter().map(Value::text).collect())),
+    ])
+}
+
 /// Says that the client is refused, and leaves it the time to read so.
 async fn refuse(mut send: SendStream, hello: Option<Vec<u8>>, refused: HandshakeError) -> NotGreeted {
-    if let Some(hello) = hello
-        && send.write_all(Frame::around(&hello).bytes()).await.is_ok()
-        && send.finish().is_ok()
-    {
-        let _ = timeout(FAREWELL, send.stopped()).await;
+    if let Some(hello) = hello {
+        let _ = timeout(FAREWELL, deliver(&mut send, &hello)).await;
     }
     refused.into()
+}
+
+/// Writes a last frame and waits until it was read.
+async fn deliver(send: &mut SendStream, hello: &[u8]) {
+    if send.write_all(Frame::around(hello).bytes()).await.is_ok() && send.finish().is_ok() {
+        let _ = send.stopped().await;
+    }
 }

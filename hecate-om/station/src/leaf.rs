@@ -30,6 +30,9 @@ pub(crate) const RESTATED: Duration = Duration::from_secs(15 * 60);
 const IDLE: Duration = Duration::from_secs(10);
 const KEEP_ALIVE: Duration = Duration::from_secs(3);
 
+/// So many streams of one client are being refused at once.
+const REFUSED_STREAMS: usize = 16;
+
 /// A certificate and what binds it.
 #[derive(Debug)]
 pub(crate) struct Leaf {
@@ -93,8 +96,8 @@ fn transport_config(limits: &Limits) -> TransportConfig {
     transport.stream_receive_window(VarInt::from_u32(16 << 20));
     transport.receive_window(VarInt::from_u32(64 << 20));
     transport.send_window(64 << 20);
-    // One is the control stream; what is beyond the limit is to be refused, not to wait.
-    let streams = limits.streams.saturating_mul(2).saturating_add(1);
+    // One is the control stream; some that are beyond the limit are refused rather than left to wait.
+    let streams = limits.streams.saturating_add(1 + REFUSED_STREAMS);
     transport.max_concurrent_bidi_streams(VarInt::from_u32(u32::try_from(streams).unwrap_or(u32::MAX)));
     transport.max_concurrent_uni_streams(VarInt::from_u32(0));
     transport

@@ -44,9 +44,10 @@
 //! it lives. Every other process tries the lock some seven times a second. When the process that has the
 //! seat is killed, one of the others runs the station within a fraction of a second, as the same node, with
 //! the same realm, on the same port. Clients find that out by themselves: their next packet is answered with
-//! a reset, and a link that says nothing is missed after ten seconds. Who wants it sooner closes its link
-//! when [`DevelopmentMesh::station`] changes, and the SDK's pool dials again. What they advertised is advertised
-//! again with the link. What else a station holds is in memory only, but for the orgs that it admitted.
+//! a reset, and a link that says nothing is missed after ten seconds. Who wants it sooner asks
+//! the station anything, such as `Pool::find_record`, whenever [`DevelopmentMesh::station`] changes: a dead link
+//! ends at the answer and is dialed again, one that is up already is none the worse. What clients advertised is
+//! advertised again with the link. What else a station holds is in memory only, but for the orgs that it admitted.
 //!
 //! A process that leaves ends its station first: no new connections, what is in flight is relayed to its
 //! end (1.2 seconds at most), every client gets a goodbye, the port is free, and then the seat. Two stations
@@ -70,6 +71,33 @@
 //! The folder is 0700, the files 0600, and all of it belongs to the user of the services. What is open to
 //! others, a link, or no key is refused by name. A `station.json` that a killed process left is believed by
 //! nobody who joins: without a holder of the lock there is no station.
+//!
+//! # The engine
+//!
+//! [`Station`] is the engine: the handshake and its refusals, acknowledged registrations, the record store,
+//! calls and replies, publications and streams, and the realm that admits orgs and makes out tokens. What it
+//! holds is bounded by [`Limits`], what it did is told by [`Counts`], and [`Faults`] make it misbehave for tests.
+//!
+//! It trusts who runs as its own user, and root: a client's socket is looked up in the system's table of sockets,
+//! and one of another user is not let in. Where there is no such table (it is Linux's), every user of the box
+//! comes in.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use hecate_om_station::{Keys, Options, Station};
+//! use macula_rust::node_key::NodeKey;
+//! use macula_rust::profile::Profile;
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let key = || NodeKey::generate_identity(Profile::PqPure, 0).map(Arc::new);
+//! let keys = Keys { node: key()?, realm: key()? };
+//! let station = Station::start(Options::new(keys, "hecate.local")).await?;
+//! println!("listening on {}", station.address());
+//! station.close().await;
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! # What it is not
 //!
@@ -97,6 +125,7 @@ mod orgs;
 mod peer;
 mod pending;
 mod publications;
+mod queue;
 mod realm;
 mod records;
 mod registrations;

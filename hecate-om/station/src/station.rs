@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use macula_rust::handshake::RefusalCode;
 use macula_rust::node_key::NodeKey;
 use quinn::{Endpoint, Incoming, TokioRuntime, VarInt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -232,27 +233,49 @@ async fn accept(core: Arc<Core>, endpoint: Endpoint, taking: Arc<AtomicBool>) {
                 tokio::spawn(welcome(core.clone(), incoming, place));
                 continue;
             }
-            (Ok(()), Err(_)) => (Refusal::TooManyConnections, "this station has as many connections as it takes"),
+            (Ok(()), Err(_)) => TOO_MANY,
             (Err(user), _) => {
                 tracing::warn!(?user, "the station refused a connection of another user");
-                (Refusal::AnotherUser, "this station is of another user of this box")
+                ANOTHER_USER
             }
         };
-        core.counters.refuse(turned_away.0);
+        core.counters.refuse(turned_away.refusal);
         match doors.clone().try_acquire_owned() {
-            Ok(door) => drop(tokio::spawn(turn_away(core.clone(), incoming, turned_away.1, door))),
+            Ok(door) => drop(tokio::spawn(turn_away(core.clone(), incoming, turned_away, door))),
             Err(_) => incoming.refuse(),
         }
     }
 }
 
+/// Why a client is not let in: as it is counted, by the handshake's code, and in words.
+#[derive(Clone, Copy)]
+struct TurnedAway {
+    refusal: Refusal,
+    code: RefusalCode,
+    reason: &'static str,
+}
+
+/// To be tried again: the code is that of a station that cannot keep up.
+const TOO_MANY: TurnedAway = TurnedAway {
+    refusal: Refusal::TooManyConnections,
+    code: RefusalCode::SessionProofRate,
+    reason: "this station has as many connections as it takes",
+};
+
+const ANOTHER_USER: TurnedAway = TurnedAway {
+    refusal: Refusal::AnotherUser,
+    code: RefusalCode::NotAccepted,
+    reason: "this station is of another user of this box",
+};
+
 /// Lets a client finish its part of TLS, since only then a reason can reach it.
-async fn turn_away(core: Arc<Core>, incoming: Incoming, reason: &'static str, door: OwnedSemaphorePermit) {
+async fn turn_away(core: Arc<Core>, incoming: Incoming, why: TurnedAway, door: OwnedSemaphorePermit) {
     let leaf = core.leaves.at(clock::now_ms());
     if let Ok(connecting) = incoming.accept_with(leaf.config.clone())
         && let Ok(Ok(quic)) = timeout(FAREWELL, connecting).await
     {
-        quic.close(VarInt::from_u32(1), reason.as_bytes());
+        handshake::turn_away(&core, &quic, why.code).await;
+        quic.close(VarInt::from_u32(1), why.reason.as_bytes());
     }
     drop(door);
 }

@@ -109,7 +109,10 @@ fn claim(core: &Core, payload: &Value) -> Result<Value, NotDone> {
         core.counters.refuse(Refusal::NotAdmitted);
         return Err(NotDone::NotAdmitted);
     }
-    core.realm.admit(org).inspect_err(|_| core.counters.refuse(Refusal::TooManyOrgs))?;
+    core.realm.admit(org).inspect_err(|error| {
+        let too_many = *error == NotDone::TooManyOrgs;
+        core.counters.refuse(if too_many { Refusal::TooManyOrgs } else { Refusal::NotAdmitted });
+    })?;
     core.issued.add(Subject::Directory { org: org.to_owned() });
     Ok(Value::Map(vec![entry("org", Value::text(org))]))
 }
