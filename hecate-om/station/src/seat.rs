@@ -54,6 +54,8 @@ pub(crate) struct Seat {
     told: Told,
     leave: watch::Receiver<Leave>,
     info: InfoFile,
+    /// Where the last station listened that this process knew.
+    port: Option<u16>,
     retry: Retry,
 }
 
@@ -71,7 +73,7 @@ enum Look {
 impl Seat {
     pub(crate) fn new(root: PathBuf, profile: Profile, told: Told, leave: watch::Receiver<Leave>) -> Self {
         let info = InfoFile::new(root.join("station.json"));
-        Self { root, profile, told, leave, info, retry: Retry::new() }
+        Self { root, profile, told, leave, info, port: None, retry: Retry::new() }
     }
 
     /// Takes the seat or follows, until the process leaves.
@@ -139,6 +141,7 @@ impl Seat {
             return Err(JoinError::OtherProfile { pid: info.pid, found, told });
         }
         tracing::info!(pid = info.pid, port = info.port, "the development station of this box");
+        self.port = Some(info.port);
         self.told.now(SeatState::Following, Some(info));
         Ok(())
     }

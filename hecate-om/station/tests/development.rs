@@ -229,7 +229,8 @@ async fn a_folder_that_is_removed_is_made_again_with_one_station() {
 
     let is_new = |info: &Option<StationInfo>| info.as_ref().is_some_and(|info| info.node_id != before.node_id);
     for seen in &mut seen {
-        timeout(BOUND, seen.wait_for(is_new)).await.unwrap().unwrap();
+        let after = timeout(BOUND, seen.wait_for(is_new)).await.unwrap().unwrap().clone();
+        assert_eq!(after.unwrap().port, before.port);
     }
     let begun = Instant::now();
     while meshes.iter().filter(|mesh| mesh.has_seat()).count() != 1 {
