@@ -19,7 +19,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time;
 
 use crate::development::{JoinError, Running, SeatState};
-use crate::folder::{FolderError, StationFolder};
+use crate::folder::{self, FolderError, StationFolder};
 use crate::info::{InfoFile, StationInfo};
 use crate::keys::KeysError;
 use crate::{Station, keys};
@@ -123,6 +123,8 @@ impl Seat {
         if self.retry.is_waiting() {
             return Ok(Look::Following);
         }
+        // It tells of a station that is dead, to whoever finds the lock held from now on.
+        folder::remove(&folder.info())?;
         let held = keys::load_or_make(&folder, self.profile)
             .map_err(JoinError::from)
             .and_then(|keys| self.hold(&folder, &mut lock, keys));

@@ -106,10 +106,20 @@ async fn what_a_dead_station_left_is_never_believed() {
     mesh.leave().await;
     dead.port = 1;
     dead.pid = 1;
-    let path = folder.join("station.json");
-    std::fs::write(&path, serde_json::to_vec(&dead).unwrap()).unwrap();
-    std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    let (path, key) = (folder.join("station.json"), folder.join("node.key"));
+    let leave_behind = || {
+        std::fs::write(&path, serde_json::to_vec(&dead).unwrap()).unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    };
 
+    // Whoever takes the seat removes it before all else, so that nobody reads it while a station starts.
+    leave_behind();
+    std::fs::set_permissions(&key, Permissions::from_mode(0o644)).unwrap();
+    refusal(&folder, Profile::PqPure).await;
+    assert!(!path.exists());
+    std::fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
+
+    leave_behind();
     let mesh = join(&folder).await;
     assert!(mesh.has_seat());
     let info = station(&mesh).await;

@@ -35,8 +35,6 @@ const WORKERS: usize = 2;
 impl Seat {
     /// Runs the station until the process leaves, on a runtime of its own.
     pub(super) fn hold(&mut self, folder: &StationFolder, lock: &mut Lock, keys: Keys) -> Result<Look, JoinError> {
-        // It told of a station that is dead.
-        folder::remove(&folder.info())?;
         let runtime = Builder::new_multi_thread()
             .worker_threads(WORKERS)
             .thread_name("hecate-station")
