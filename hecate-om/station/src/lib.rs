@@ -44,9 +44,10 @@
 //! it lives. Every other process tries the lock some seven times a second. When the process that has the
 //! seat is killed, one of the others runs the station within a fraction of a second, as the same node, with
 //! the same realm, on the same port. Clients find that out by themselves: their next packet is answered with
-//! a reset, and a link that says nothing is missed after ten seconds. Who wants it sooner closes its link
-//! when [`DevelopmentMesh::station`] changes, and the SDK's pool dials again. What they advertised is advertised
-//! again with the link. What else a station holds is in memory only, but for the orgs that it admitted.
+//! a reset, and a link that says nothing is missed after ten seconds. Who wants it sooner asks
+//! the station anything, such as `Pool::find_record`, whenever [`DevelopmentMesh::station`] changes: a dead link
+//! ends at the answer and is dialed again, one that is up already is none the worse. What clients advertised is
+//! advertised again with the link. What else a station holds is in memory only, but for the orgs that it admitted.
 //!
 //! A process that leaves ends its station first: no new connections, what is in flight is relayed to its
 //! end (1.2 seconds at most), every client gets a goodbye, the port is free, and then the seat. Two stations

@@ -19,7 +19,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time;
 
 use crate::development::{JoinError, Running, SeatState};
-use crate::folder::{FolderError, StationFolder};
+use crate::folder::{self, FolderError, StationFolder};
 use crate::info::{InfoFile, StationInfo};
 use crate::keys::KeysError;
 use crate::{Station, keys};
@@ -54,6 +54,8 @@ pub(crate) struct Seat {
     told: Told,
     leave: watch::Receiver<Leave>,
     info: InfoFile,
+    /// Where the last station listened that this process knew.
+    port: Option<u16>,
     retry: Retry,
 }
 
@@ -71,7 +73,7 @@ enum Look {
 impl Seat {
     pub(crate) fn new(root: PathBuf, profile: Profile, told: Told, leave: watch::Receiver<Leave>) -> Self {
         let info = InfoFile::new(root.join("station.json"));
-        Self { root, profile, told, leave, info, retry: Retry::new() }
+        Self { root, profile, told, leave, info, port: None, retry: Retry::new() }
     }
 
     /// Takes the seat or follows, until the process leaves.
@@ -121,6 +123,8 @@ impl Seat {
         if self.retry.is_waiting() {
             return Ok(Look::Following);
         }
+        // It tells of a station that is dead, to whoever finds the lock held from now on.
+        folder::remove(&folder.info())?;
         let held = keys::load_or_make(&folder, self.profile)
             .map_err(JoinError::from)
             .and_then(|keys| self.hold(&folder, &mut lock, keys));
@@ -139,6 +143,7 @@ impl Seat {
             return Err(JoinError::OtherProfile { pid: info.pid, found, told });
         }
         tracing::info!(pid = info.pid, port = info.port, "the development station of this box");
+        self.port = Some(info.port);
         self.told.now(SeatState::Following, Some(info));
         Ok(())
     }

@@ -74,6 +74,19 @@ async fn the_first_runs_the_station_and_says_where_and_what_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_box_of_the_hybrid_profile_has_a_station_of_it() {
+    let (_home, folder) = folder();
+    let join = || DevelopmentMesh::join(folder.clone(), Profile::PqHybrid);
+    let first = join().await.unwrap();
+    let info = station(&first).await;
+    assert_eq!((info.profile, read(&folder)), (Profile::PqHybrid, info.clone()));
+    assert_eq!(station(&join().await.unwrap()).await, info);
+    first.leave().await;
+    let again = station(&join().await.unwrap()).await;
+    assert_eq!((again.node_id, again.realm_key), (info.node_id, info.realm_key));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_second_of_the_same_process_follows_and_takes_over() {
     let (_home, folder) = folder();
     let first = join(&folder).await;
@@ -106,10 +119,20 @@ async fn what_a_dead_station_left_is_never_believed() {
     mesh.leave().await;
     dead.port = 1;
     dead.pid = 1;
-    let path = folder.join("station.json");
-    std::fs::write(&path, serde_json::to_vec(&dead).unwrap()).unwrap();
-    std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    let (path, key) = (folder.join("station.json"), folder.join("node.key"));
+    let leave_behind = || {
+        std::fs::write(&path, serde_json::to_vec(&dead).unwrap()).unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    };
 
+    // Whoever takes the seat removes it before all else, so that nobody reads it while a station starts.
+    leave_behind();
+    std::fs::set_permissions(&key, Permissions::from_mode(0o644)).unwrap();
+    refusal(&folder, Profile::PqPure).await;
+    assert!(!path.exists());
+    std::fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
+
+    leave_behind();
     let mesh = join(&folder).await;
     assert!(mesh.has_seat());
     let info = station(&mesh).await;
@@ -221,15 +244,17 @@ async fn a_follower_whose_folder_is_open_for_a_while_comes_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_folder_that_is_removed_is_made_again_with_one_station() {
-    let (_home, folder) = folder();
+    let (home, folder) = folder();
     let meshes = [join(&folder).await, join(&folder).await];
     let before = station(&meshes[1]).await;
     let mut seen = [meshes[0].station(), meshes[1].station()];
-    std::fs::remove_dir_all(&folder).unwrap();
+    // At once, as seen from where it was.
+    std::fs::rename(&folder, home.path().join("gone")).unwrap();
 
     let is_new = |info: &Option<StationInfo>| info.as_ref().is_some_and(|info| info.node_id != before.node_id);
     for seen in &mut seen {
-        timeout(BOUND, seen.wait_for(is_new)).await.unwrap().unwrap();
+        let after = timeout(BOUND, seen.wait_for(is_new)).await.unwrap().unwrap().clone();
+        assert_eq!(after.unwrap().port, before.port);
     }
     let begun = Instant::now();
     while meshes.iter().filter(|mesh| mesh.has_seat()).count() != 1 {

@@ -21,8 +21,8 @@ use crate::{Keys, Options, Station, StationError, orgs};
 /// How long the port of the last station is tried: a process that dies frees it a moment after its lock.
 const PORT: Duration = Duration::from_secs(1);
 const PORT_AGAIN: Duration = Duration::from_millis(20);
-/// How often the lock is looked at, whether others would find it.
-const LOCK: Duration = Duration::from_secs(1);
+/// How often the lock is looked at, whether others would find it: while another waits for the port.
+const LOCK: Duration = Duration::from_millis(500);
 /// How long relays in flight keep a station that is to end.
 const IN_FLIGHT: Duration = Duration::from_millis(1200);
 const IN_FLIGHT_AGAIN: Duration = Duration::from_millis(5);
@@ -35,8 +35,6 @@ const WORKERS: usize = 2;
 impl Seat {
     /// Runs the station until the process leaves, on a runtime of its own.
     pub(super) fn hold(&mut self, folder: &StationFolder, lock: &mut Lock, keys: Keys) -> Result<Look, JoinError> {
-        // It told of a station that is dead.
-        folder::remove(&folder.info())?;
         let runtime = Builder::new_multi_thread()
             .worker_threads(WORKERS)
             .thread_name("hecate-station")
@@ -58,9 +56,10 @@ impl Seat {
     async fn run_station(&mut self, folder: &StationFolder, lock: &mut Lock, keys: Keys) -> Result<Look, JoinError> {
         let mut options = Options::new(keys, REALM_NAME);
         options.orgs = orgs::of_before(folder);
-        let station = start(options, lock.last_port()).await?;
+        let station = start(options, lock.last_port().or(self.port)).await?;
         let address = station.address();
         lock.note(address.port())?;
+        self.port = Some(address.port());
         let info = StationInfo {
             schema: StationInfo::SCHEMA.to_owned(),
             pid: std::process::id(),

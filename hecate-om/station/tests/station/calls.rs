@@ -5,7 +5,8 @@ use macula_rust::pool::{Call, Offer, PoolError};
 use macula_rust::record;
 use macula_rust::station_link::{LinkError, handler};
 
-use crate::kit::{call, claim, echo, key, link, node, seed, soon, station, text, until};
+use crate::kit::{HYBRID, call, claim, echo, hybrid_key, key, link, node, options, seed, soon, station, text, until};
+use hecate_om_station::{Keys, Options, Station};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_calls_what_another_serves_in_its_own_namespace() {
@@ -146,4 +147,19 @@ async fn the_second_connection_of_a_node_supersedes_the_first() {
     })
     .await;
     second.close().await;
+}
+
+/// In the profile that the fleet runs. A node calls itself across the station: another would cost seconds more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hybrid_station_relays_a_call() {
+    let client = tokio::task::spawn_blocking(hybrid_key);
+    let station = tokio::task::spawn_blocking(|| HYBRID.clone()).await.unwrap();
+    let keys = Keys { node: station.clone(), realm: station };
+    let station = Station::start(Options { keys, ..options() }).await.unwrap();
+    let node = link(&station, client.await.unwrap()).await;
+    claim(&station, &node, "acme").await.unwrap();
+    let _served = node.serve(echo(&station, "acme/echo.say_v1")).await.unwrap();
+    let answer = node.call(Call { payload: text("hello"), ..call(&station, "acme/echo.say_v1") }).await.unwrap();
+    assert_eq!(answer.get("said"), Some(&text("hello")));
+    assert_eq!(station.counts().relayed_calls, 1);
 }

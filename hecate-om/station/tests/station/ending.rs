@@ -2,15 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use macula_rust::cbor::Value;
-use macula_rust::node_key::NodeKey;
-use macula_rust::pool::{Call, Opts, Pool};
-use macula_rust::profile::Profile;
+use macula_rust::pool::Call;
 use macula_rust::record;
 use macula_rust::station_link::LinkError;
 
 use crate::kit::{call, echo, key, link, node, options, soon, station, text, until};
-use hecate_om_station::{Keys, Options, Station};
+use hecate_om_station::{Options, Station};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_station_that_closes_says_goodbye_in_time() {
@@ -90,29 +87,4 @@ async fn a_station_that_is_dropped_is_gone() {
     };
     let next = soon(next).await;
     link(&next, key()).await;
-}
-
-/// The profile that the fleet runs.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_hybrid_station_relays_a_call() {
-    let hybrid = || std::sync::Arc::new(NodeKey::generate_identity(Profile::PqHybrid, 0).unwrap());
-    let made = (0..3).map(|_| tokio::task::spawn_blocking(hybrid)).collect::<Vec<_>>();
-    let mut keys = Vec::new();
-    for key in made {
-        keys.push(key.await.unwrap());
-    }
-    let [node, provider, caller] = [keys[0].clone(), keys[1].clone(), keys[2].clone()];
-    let keys = Keys { node: node.clone(), realm: node };
-    let station = Station::start(Options { keys, ..options() }).await.unwrap();
-    let connect = |key| {
-        let mut opts = Opts::new(key);
-        opts.realm_trust.insert(station.realm_id(), station.realm_key());
-        opts.connect_timeout = Duration::from_secs(60);
-        Pool::connect(vec![crate::kit::seed(&station)], opts)
-    };
-    let (provider, caller) = (connect(provider).await.unwrap(), connect(caller).await.unwrap());
-    crate::kit::claim(&station, &provider, "acme").await.unwrap();
-    let _served = provider.serve(echo(&station, "acme/echo.say_v1")).await.unwrap();
-    let answer = caller.call(Call { payload: Value::Int(7), ..call(&station, "acme/echo.say_v1") }).await.unwrap();
-    assert_eq!(answer.get("said"), Some(&Value::Int(7)));
 }

@@ -1,7 +1,7 @@
 //! A station and nodes that are linked to it.
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use hecate_om_station::{Keys, Options, Station};
@@ -21,6 +21,13 @@ const BOUND: Duration = Duration::from_secs(30);
 /// A key without a puzzle: made at once.
 pub(crate) fn key() -> Arc<NodeKey> {
     Arc::new(NodeKey::generate_identity(Profile::PqPure, 0).unwrap())
+}
+
+/// A key of the profile that the fleet runs. Making one takes seconds.
+pub(crate) static HYBRID: LazyLock<Arc<NodeKey>> = LazyLock::new(hybrid_key);
+
+pub(crate) fn hybrid_key() -> Arc<NodeKey> {
+    Arc::new(NodeKey::generate_identity(Profile::PqHybrid, 0).unwrap())
 }
 
 pub(crate) fn options() -> Options {

@@ -1,20 +1,15 @@
 //! Who is not let in, and what such a client is told.
 
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, Mutex};
 
 use macula_rust::handshake::{HandshakeError, RefusalCode};
-use macula_rust::node_key::NodeKey;
 use macula_rust::pool::{Opts, Pool, Seed};
 use macula_rust::profile::Profile;
 use macula_rust::station_link::LinkError;
 use tokio::sync::oneshot;
 
-use crate::kit::{call, key, node, options, opts, seed, soon, station, text, until};
+use crate::kit::{HYBRID, call, key, node, options, opts, seed, soon, station, text, until};
 use hecate_om_station::{Keys, Limits, Options, Station, StationError};
-
-/// Making one takes seconds.
-static HYBRID: LazyLock<Arc<NodeKey>> =
-    LazyLock::new(|| Arc::new(NodeKey::generate_identity(Profile::PqHybrid, 0).unwrap()));
 
 /// Why the first dial fails.
 async fn refusal(seed: Seed, mut opts: Opts) -> LinkError {
@@ -117,4 +112,33 @@ async fn a_station_does_not_start_where_it_cannot_be_one() {
 
     let refused = Station::start(Options { realm_name: "Not a realm".to_owned(), ..options() }).await.unwrap_err();
     assert!(matches!(refused, StationError::RealmName(_)), "{refused:?}");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "becomes another user, which only root may"]
+async fn a_client_of_another_user_is_not_let_in() {
+    use std::os::unix::process::CommandExt;
+
+    /// Tells this very test, started again as another user, which station to dial.
+    const DIALS: &str = "HECATE_STATION_TEST_DIALS";
+    const NOBODY: u32 = 65534;
+
+    if let Ok(port) = std::env::var(DIALS) {
+        // As the other user. Whom it pins does not matter: it is turned away before that is looked at.
+        let seed = Seed { host: "127.0.0.1".to_owned(), port: port.parse().unwrap(), node_id: [7; 32] };
+        println!("refused: {:?}", refused_with(&refusal(seed, Opts::new(key())).await));
+        return;
+    }
+    let station = station().await;
+    let name = "refusals::a_client_of_another_user_is_not_let_in";
+    let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+    again.args([name, "--exact", "--ignored", "--nocapture"]).uid(NOBODY).gid(NOBODY);
+    again.env(DIALS, station.address().port().to_string());
+    let told = tokio::task::spawn_blocking(move || again.output()).await.unwrap().unwrap();
+    let told = String::from_utf8_lossy(&told.stdout);
+    let expected = (RefusalCode::NotAccepted, Some(vec!["pq_pure".to_owned()]));
+    assert!(told.contains(&format!("refused: {:?}", Some(expected))), "{told}");
+    assert!(station.counts().refused["connection_of_another_user"] >= 1);
+    node(&station).await;
 }
