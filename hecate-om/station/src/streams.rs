@@ -112,18 +112,11 @@ async fn pipe(core: &Core, mut from: RecvStream, mut to: SendStream) {
             stopped = to.stopped() => return stop(&mut from, stopped.ok().flatten()),
         };
         match read {
-            Ok(Some(chunk)) => {
-                let written = tokio::select! {
-                    written = to.write_chunk(chunk.bytes) => written,
-                    // Who reads too slowly learns of it nevertheless.
-                    Ok(Some(code)) = from.received_reset() => return drop(to.reset(code)),
-                };
-                match written {
-                    Ok(()) => {}
-                    Err(WriteError::Stopped(code)) => return stop(&mut from, Some(code)),
-                    Err(_) => return stop(&mut from, None),
-                }
-            }
+            Ok(Some(chunk)) => match to.write_chunk(chunk.bytes).await {
+                Ok(()) => {}
+                Err(WriteError::Stopped(code)) => return stop(&mut from, Some(code)),
+                Err(_) => return stop(&mut from, None),
+            },
             Ok(None) => {
                 let _ = to.finish();
                 // Until it has arrived: an end that is still on its way is taken back with the stream.

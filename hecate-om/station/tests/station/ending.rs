@@ -62,7 +62,7 @@ async fn the_clients_of_a_station_that_died_are_back_at_the_next() {
     assert!(matches!(why, LinkError::ClosedByStation(_)), "{why:?} after {:?}", started.elapsed());
     until("both are back", || {
         let counts = next.counts();
-        (counts.connections, counts.records) == (2, 1)
+        (counts.connections, counts.records) == (2, 1) && caller.status()[0].up
     })
     .await;
     let answer = caller.call(Call { payload: text("again"), ..call(&next, &ring) }).await.unwrap();

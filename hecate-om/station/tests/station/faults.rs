@@ -174,9 +174,13 @@ async fn a_node_that_is_dropped_comes_back() {
     let station = station().await;
     let (provider, caller, ring) = ringing(&station).await;
     let held = provider.link_to(&station.node_id()).await.unwrap();
+    // A frozen station lets nobody back in before that is looked at.
+    station.faults().freeze();
     assert!(station.faults().drop_node(provider.node_id()));
     let ended = soon(held.done()).await;
     assert!(matches!(ended, LinkError::ClosedByStation(_)), "{ended:?}");
+    until("it is gone", || !station.faults().is_connected(provider.node_id())).await;
+    station.faults().thaw();
     until("it is back", || station.counts().records == 1).await;
     caller.call(call(&station, &ring)).await.unwrap();
     assert!(!station.faults().drop_node([0; 32]));

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod calls;
 #[cfg(test)]
+mod contract;
+#[cfg(test)]
 mod ending;
 #[cfg(test)]
 mod faults;
@@ -13,6 +15,8 @@ mod kit;
 mod limits;
 #[cfg(test)]
 mod publications;
+#[cfg(test)]
+mod raw;
 #[cfg(test)]
 mod realm;
 #[cfg(test)]
