@@ -1,0 +1,135 @@
+//! How the clients of a station that died learn of it from the next one.
+//!
+//! A successor has the same key and listens on the same port, but knows none of the connections. QUIC has a word
+//! for that, the stateless reset, which a client takes from who knows the secret that the connection began with.
+//! Derived from the node's key, that secret is the same in both, so that a client's next packet, whatever it is,
+//! ends its dead connection.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use macula_rust::keystore::{KeyStore, KeyStoreError};
+use macula_rust::node_key::NodeKey;
+use quinn::crypto::{CryptoError, HmacKey};
+use quinn::{ConnectionId, ConnectionIdGenerator, EndpointConfig};
+use sha2::{Digest, Sha256};
+
+use crate::clock;
+
+const BLOCK: usize = 64;
+
+/// An endpoint whose resets are good for those of each other station with this key.
+pub(crate) fn endpoint_config(key: &NodeKey) -> EndpointConfig {
+    let mut config = EndpointConfig::new(Arc::new(Secret(derived(key, "stateless reset"))));
+    // Of the default ones, those that another endpoint made are.
+    config.cid_generator(|| Box::new(AnyId));
+    config
+}
+
+/// Connection ids that are told apart by nothing, so that none is dropped unread.
+struct AnyId;
+
+impl ConnectionIdGenerator for AnyId {
+    fn generate_cid(&mut self) -> ConnectionId {
+        ConnectionId::new(&clock::number())
+    }
+
+    fn cid_len(&self) -> usize {
+        clock::number().len()
+    }
+
+    fn cid_lifetime(&self) -> Option<Duration> {
+        None
+    }
+}
+
+/// 32 bytes that only who has the node's key can find, for one use.
+fn derived(key: &NodeKey, usage: &str) -> [u8; 32] {
+    let digest = Digested { usage, digest: Mutex::new([0; 32]) };
+    // It cannot fail: the store is the one below. Zeros would make a reset that anybody can send, as a box without
+    // a successor's key has none.
+    if key.save_to_keystore(&digest).is_err() {
+        tracing::warn!("clients of this station will not learn from the next one that it is gone");
+    }
+    digest.digest.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A place that takes a key and keeps its digest.
+struct Digested<'a> {
+    usage: &'a str,
+    digest: Mutex<[u8; 32]>,
+}
+
+impl KeyStore for Digested<'_> {
+    fn save_key(&self, key: &[u8]) -> Result<(), KeyStoreError> {
+        let digest = hmac(key, format!("hecate-om-station {}", self.usage).as_bytes());
+        *self.digest.lock().unwrap_or_else(PoisonError::into_inner) = digest;
+        Ok(())
+    }
+
+    fn load_key(&self) -> Result<macula_mldsa::Zeroizing<Vec<u8>>, KeyStoreError> {
+        Err(KeyStoreError::NotFound)
+    }
+
+    fn delete_key(&self) -> Result<(), KeyStoreError> {
+        Err(KeyStoreError::NotFound)
+    }
+}
+
+struct Secret([u8; 32]);
+
+impl HmacKey for Secret {
+    fn sign(&self, data: &[u8], signature_out: &mut [u8]) {
+        signature_out.copy_from_slice(&hmac(&self.0, data));
+    }
+
+    fn signature_len(&self) -> usize {
+        32
+    }
+
+    fn verify(&self, data: &[u8], signature: &[u8]) -> Result<(), CryptoError> {
+        let expected = hmac(&self.0, data);
+        let differs = expected.iter().zip(signature).fold(0, |differs, (one, other)| differs | (one ^ other));
+        (signature.len() == expected.len() && differs == 0).then_some(()).ok_or(CryptoError)
+    }
+}
+
+/// HMAC-SHA256 (RFC 2104).
+fn hmac(key: &[u8], data: &[u8]) -> [u8; 32] {
+    let mut block = [0; BLOCK];
+    match key.len() <= BLOCK {
+        true => block[..key.len()].copy_from_slice(key),
+        false => block[..32].copy_from_slice(&Sha256::digest(key)),
+    }
+    let inner = Sha256::new().chain_update(block.map(|byte| byte ^ 0x36)).chain_update(data).finalize();
+    Sha256::new().chain_update(block.map(|byte| byte ^ 0x5c)).chain_update(inner).finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use macula_rust::profile::Profile;
+
+    use super::*;
+
+    /// RFC 4231, test cases 2 and 6.
+    #[test]
+    fn the_code_is_that_of_the_rfc() {
+        let hex = |bytes: [u8; 32]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        assert_eq!(
+            hex(hmac(b"Jefe", b"what do ya want for nothing?")),
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+        );
+        assert_eq!(
+            hex(hmac(&[0xaa; 131], b"Test Using Larger Than Block-Size Key - Hash Key First")),
+            "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"
+        );
+    }
+
+    #[test]
+    fn a_secret_is_of_one_key_and_for_one_use() {
+        let [key, other] = [(); 2].map(|()| NodeKey::generate_identity(Profile::PqPure, 0).unwrap());
+        assert_eq!(derived(&key, "a"), derived(&key, "a"));
+        assert_ne!(derived(&key, "a"), derived(&key, "b"));
+        assert_ne!(derived(&key, "a"), derived(&other, "a"));
+    }
+}
