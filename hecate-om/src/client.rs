@@ -16,10 +16,11 @@ mod trail;
 
 pub(crate) use self::address::Address;
 pub use self::calling::{Answered, Calling, Detailed, Parent};
-pub(crate) use self::calls::{CallSettings, Calls, Carrying, Delivered, Mesh, Outgoing, refused, timed_out};
+pub(crate) use self::calls::{CallSettings, Calls};
+#[cfg(feature = "macula")]
+pub(crate) use self::calls::{Carrying, Delivered, Mesh, Outgoing, refused, timed_out};
 pub use self::error::CallError;
 pub(crate) use self::http::{LocalClient, exchange};
 pub use self::message::{CallReply, CallRequest};
 pub use self::reference::{NotAReference, Reference};
-pub(crate) use self::trail::Trail;
 pub use self::trail::{Attempt, Attempts};

@@ -91,6 +91,8 @@ pub struct TestService<S> {
     stopping: AtomicBool,
     thread: Option<JoinHandle<u8>>,
     service: PhantomData<fn() -> S>,
+    /// Where its sockets are; the others of its box hold it, too.
+    place: Arc<TemporaryFolder>,
     _folder: TemporaryFolder,
 }
 
@@ -146,13 +148,14 @@ pub struct Setup<S> {
     secrets: Vec<(String, Zeroizing<Vec<u8>>)>,
     data_dir: Option<PathBuf>,
     settings: Option<ServiceSettings>,
+    place: Option<Arc<TemporaryFolder>>,
     service: PhantomData<fn() -> S>,
 }
 
 impl<S: Service> Setup<S> {
     /// Nothing but empty folders.
     pub fn new() -> Self {
-        Self { secrets: Vec::new(), data_dir: None, settings: None, service: PhantomData }
+        Self { secrets: Vec::new(), data_dir: None, settings: None, place: None, service: PhantomData }
     }
 
     /// With a secret: a file of that name in the secrets folder, mode 0600.
@@ -177,6 +180,31 @@ impl<S: Service> Setup<S> {
         self
     }
 
+    /// On the box of another one, so that each finds the other; otherwise every service of a test is on
+    /// a box of its own.
+    ///
+    /// ```standalone_crate
+    /// # use hecate_om::prelude::*;
+    /// # use hecate_om::testing::{self, Setup, block_on};
+    /// # #[derive(Default)] struct Echo;
+    /// # #[hecate_service(name = "hecate-echo")]
+    /// # impl Echo {}
+    /// # #[derive(Default)] struct Parrot;
+    /// # #[hecate_service(name = "hecate-parrot")]
+    /// # impl Parrot {}
+    /// # fn main() {
+    /// block_on(async {
+    ///     let echo = testing::start::<Echo>().await.unwrap();
+    ///     let parrot = Setup::<Parrot>::new().beside(&echo).start().await.unwrap();
+    /// #   drop(parrot);
+    /// });
+    /// # }
+    /// ```
+    pub fn beside<O>(mut self, other: &TestService<O>) -> Self {
+        self.place = Some(Arc::clone(&other.place));
+        self
+    }
+
     /// Starts the service and waits until it is ready.
     ///
     /// # Errors
@@ -187,8 +215,12 @@ impl<S: Service> Setup<S> {
         make_secrets(&secrets_dir, &self.secrets).map_err(failed)?;
         let blueprint = Blueprint::of::<S>();
         let data_dir = self.data_dir.unwrap_or_else(|| folder.path.join("data"));
+        let place = match self.place {
+            Some(place) => place,
+            None => Arc::new(TemporaryFolder::new().map_err(failed)?),
+        };
         let mut sources = Sources::only([
-            (setting::RUNTIME_DIR.variable, folder.path.join("run").into_os_string()),
+            (setting::RUNTIME_DIR.variable, place.path.join("run").into_os_string()),
             (setting::DATA_DIR.variable, data_dir.into_os_string()),
             (setting::SECRETS_DIR.variable, secrets_dir.into_os_string()),
             (setting::HEALTH_ADDR.variable, "127.0.0.1:0".into()),
@@ -200,7 +232,7 @@ impl<S: Service> Setup<S> {
         }
         let wrong = |error: ConfigError| NotStarted { exit_code: error.exit_code(), message: error.to_string() };
         let config = Config::load(&blueprint, sources).map_err(wrong)?.config;
-        run(blueprint, config, folder).await
+        run(blueprint, config, place, folder).await
     }
 }
 
@@ -238,6 +270,7 @@ fn failed(error: io::Error) -> NotStarted {
 async fn run<S: Service>(
     blueprint: Blueprint,
     config: Config,
+    place: Arc<TemporaryFolder>,
     folder: TemporaryFolder,
 ) -> Result<TestService<S>, NotStarted> {
     let (stops, stopping) = mpsc::channel(2);
@@ -274,6 +307,7 @@ async fn run<S: Service>(
             stopping: AtomicBool::new(false),
             thread: Some(thread),
             service: PhantomData,
+            place,
             _folder: folder,
         }),
         _ => Err(is_done

@@ -24,6 +24,7 @@ impl Address {
     }
 
     /// What it is on the mesh.
+    #[cfg(feature = "macula")]
     pub(crate) fn procedure(&self) -> String {
         format!("{}/{}_v{}", self.org, self.name, self.version)
     }

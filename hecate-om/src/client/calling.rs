@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::calls::Delivered;
 use super::message::{CallReply, CallRequest, Typed};
-use super::{Address, Attempt, CallError, Calls, Delivered};
+use super::{Address, Attempt, CallError, Calls};
 use crate::capability::{Call, Capability, Output, Trace, Via, json};
 use crate::context::Context;
 #[cfg(feature = "macula")]

@@ -4,8 +4,11 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
+#[cfg(feature = "macula")]
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+#[cfg(feature = "macula")]
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -60,6 +63,7 @@ pub(crate) struct Delivered {
 }
 
 /// A call for the mesh.
+#[cfg(feature = "macula")]
 pub(crate) struct Outgoing<'a> {
     pub(crate) address: &'a Address,
     pub(crate) request: &'a mut dyn Encode,
@@ -74,9 +78,11 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) trail: Trail,
 }
 
+#[cfg(feature = "macula")]
 pub(crate) type Carrying<'a, T> = Pin<Box<dyn Future<Output = Result<T, CallError>> + Send + 'a>>;
 
 /// The mesh, as calls see it.
+#[cfg(feature = "macula")]
 pub(crate) trait Mesh: Send + Sync {
     /// Brings a call to a provider.
     fn call<'a>(&'a self, outgoing: Outgoing<'a>) -> Carrying<'a, Delivered>;
@@ -91,13 +97,20 @@ pub struct Calls {
     service: &'static ServiceInfo,
     pub(crate) settings: CallSettings,
     pub(super) neighbours: Neighbours,
+    #[cfg(feature = "macula")]
     mesh: OnceLock<Arc<dyn Mesh>>,
 }
 
 impl Calls {
     pub(crate) fn new(service: &'static ServiceInfo, settings: CallSettings) -> Arc<Self> {
         let neighbours = Neighbours::new(settings.runtime_dir.clone());
-        Arc::new(Self { service, settings, neighbours, mesh: OnceLock::new() })
+        Arc::new(Self {
+            service,
+            settings,
+            neighbours,
+            #[cfg(feature = "macula")]
+            mesh: OnceLock::new(),
+        })
     }
 
     /// Those of a service that makes none.
@@ -114,6 +127,7 @@ impl Calls {
     }
 
     /// From now on calls reach the mesh, too.
+    #[cfg(feature = "macula")]
     pub(crate) fn join_mesh(&self, mesh: Arc<dyn Mesh>) {
         // It is joined once, by the boot.
         let _ = self.mesh.set(mesh);
@@ -151,10 +165,11 @@ impl Calls {
     /// Who advertises a capability on the mesh, now.
     pub(crate) async fn providers<S, R, T>(&self, capability: Capability<S, R, T>) -> Result<Vec<NodeId>, CallError> {
         let address = self.address_of(&capability);
-        match self.mesh.get() {
-            Some(mesh) => mesh.providers(&address).await,
-            None => Err(not_on_mesh(&address, Trail::default())),
+        #[cfg(feature = "macula")]
+        if let Some(mesh) = self.mesh.get() {
+            return mesh.providers(&address).await;
         }
+        Err(not_on_mesh(&address, Trail::default()))
     }
 
     /// Brings a call to the nearest provider, and its reply back.
@@ -182,20 +197,23 @@ impl Calls {
                 return found;
             }
         }
-        let Some(mesh) = self.mesh.get() else { return Err(not_on_mesh(&address, trail)) };
-        mesh.call(Outgoing {
-            address: &address,
-            request,
-            hops: cause.hops,
-            trace: &cause.trace,
-            begun,
-            deadline,
-            pin,
-            token,
-            was_sought_nearby,
-            trail,
-        })
-        .await
+        #[cfg(feature = "macula")]
+        if let Some(mesh) = self.mesh.get() {
+            let outgoing = Outgoing {
+                address: &address,
+                request,
+                hops: cause.hops,
+                trace: &cause.trace,
+                begun,
+                deadline,
+                pin,
+                token,
+                was_sought_nearby,
+                trail,
+            };
+            return mesh.call(outgoing).await;
+        }
+        Err(not_on_mesh(&address, trail))
     }
 }
 

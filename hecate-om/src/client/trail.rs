@@ -75,10 +75,6 @@ impl Trail {
         self.attempts.push(Attempt { via, provider, took: begun.elapsed(), outcome: outcome.into() });
     }
 
-    pub(crate) fn attempts(&self) -> &[Attempt] {
-        &self.attempts
-    }
-
     /// What there was before the answer.
     pub(crate) fn into_attempts(self) -> Vec<Attempt> {
         self.attempts
@@ -132,7 +128,8 @@ mod tests {
         for number in 0..100 {
             trail.add(Via::Mesh, None, begun, number.to_string());
         }
-        assert_eq!(trail.attempts().len(), MAX_ATTEMPTS);
-        assert_eq!(trail.attempts()[MAX_ATTEMPTS - 1].outcome, "99");
+        let attempts = trail.into_attempts();
+        assert_eq!(attempts.len(), MAX_ATTEMPTS);
+        assert_eq!(attempts[MAX_ATTEMPTS - 1].outcome, "99");
     }
 }

@@ -17,6 +17,9 @@ const REST: Duration = Duration::from_millis(500);
 const MOST_REST: Duration = Duration::from_secs(30);
 const JITTER: u32 = 30;
 
+/// How long a link that ended rests: the station of a box is back at once, run by another of its services.
+const REDIAL: Duration = Duration::from_millis(200);
+
 /// This service's place on the development mesh.
 pub(super) struct Development {
     folder: PathBuf,
@@ -92,5 +95,5 @@ fn target_of(info: &StationInfo, epoch: u64) -> Target {
     let node = NodeId::from_bytes(info.node_id);
     let station = Station { host: info.host.clone(), port: info.port, node };
     let realm = Realm { id: info.realm, name: Some(info.realm_name.clone()), key: info.realm_key.clone() };
-    Target { stations: vec![station], realm, epoch }
+    Target { stations: vec![station], realm, epoch, redial: REDIAL }
 }

@@ -31,9 +31,6 @@ const MOST_REST: Duration = Duration::from_secs(10);
 /// How long it rests when somebody has to do something first.
 const PERMANENT_REST: Duration = Duration::from_secs(15);
 
-/// How long a link that ended rests before it is dialed again.
-const REDIAL: Duration = Duration::from_millis(500);
-
 /// By how much of a hundred rests differ, so that the nodes of a station that comes back do not all come
 /// at once.
 const JITTER: u32 = 30;
@@ -64,6 +61,15 @@ pub(crate) struct Target {
     /// Another one when another process answers at the same address: links to the one before are dead,
     /// though nothing says so.
     pub(crate) epoch: u64,
+    /// How long a link that ended rests before it is dialed again.
+    pub(crate) redial: Duration,
+}
+
+impl Target {
+    /// Whether it is the same place, for whoever answers there.
+    fn is_same_place(&self, other: &Self) -> bool {
+        self.stations == other.stations && self.realm == other.realm
+    }
 }
 
 /// The links of this node, as they come and go.
@@ -183,7 +189,7 @@ impl Dialer {
             port: station.port,
             node_id: *station.node.as_bytes(),
         });
-        let connecting = Pool::connect(seeds.collect(), self.options(&target.realm));
+        let connecting = Pool::connect(seeds.collect(), self.options(target));
         tokio::select! {
             connected = connecting => match connected {
                 Ok(pool) => Some(pool),
@@ -199,11 +205,12 @@ impl Dialer {
         }
     }
 
-    fn options(&self, realm: &Realm) -> Opts {
+    fn options(&self, target: &Target) -> Opts {
+        let realm = &target.realm;
         let table = Arc::clone(&self.table);
         let mut options = Opts::new(Arc::clone(&self.identity));
         options.realm_trust.insert(realm.id, realm.key.clone());
-        options.respawn_delay = random::about(REDIAL, JITTER);
+        options.respawn_delay = random::about(target.redial, JITTER);
         options.connect_timeout = CONNECT;
         options.admission = Some(ADMISSION);
         options.on_link_event = Some(Arc::new(move |event| {
@@ -244,8 +251,14 @@ impl Dialer {
             tokio::select! {
                 _ = changes.changed() => {}
                 changed = self.target.changed() => {
-                    let same = self.target.borrow().as_ref() == Some(target);
-                    if changed.is_ok() && same {
+                    let next = self.target.borrow().clone();
+                    if changed.is_ok() && next.is_some_and(|next| next.is_same_place(target)) {
+                        // Anything that is sent is answered with a reset by whoever answers there now, and the
+                        // link is dialed again.
+                        let pool = pool.clone();
+                        probing.spawn(async move {
+                            let _ = pool.find_record(&[0; 32]).await;
+                        });
                         continue;
                     }
                     self.state.send_replace(Linked::Down(Vec::new()));

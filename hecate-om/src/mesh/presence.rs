@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use macula_rust::node_key::NodeKey;
 use macula_rust::station_link::{Handler, Offer};
@@ -36,6 +36,9 @@ use crate::service::{Blueprint, ServiceInfo, Use};
 /// How many threads links have. They do nothing but signatures, frames and timers, and must do so while
 /// handlers block all others.
 pub(crate) const THREADS: usize = 2;
+
+/// How long a link to a station that is set rests before it is dialed again.
+const REDIAL: Duration = Duration::from_secs(1);
 
 /// Names are resolved there.
 pub(crate) const BLOCKING_THREADS: usize = 4;
@@ -309,5 +312,5 @@ async fn stand(dispatch: Arc<Dispatch>, links: Arc<Links>, config: MeshConfig) {
 /// The stations that are set, if they are.
 fn fixed_target(config: &MeshConfig) -> Option<Target> {
     let realm = config.realm.clone()?;
-    (!config.stations.is_empty()).then(|| Target { stations: config.stations.clone(), realm, epoch: 0 })
+    (!config.stations.is_empty()).then(|| Target { stations: config.stations.clone(), realm, epoch: 0, redial: REDIAL })
 }

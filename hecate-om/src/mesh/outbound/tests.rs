@@ -1,5 +1,7 @@
 //! Calls over a mesh that does as it is told.
 
+mod station;
+
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -145,15 +147,18 @@ fn broken() -> Does {
     Does::Fails(PoolError::Link(LinkError::ClosedByStation("restart".to_owned())))
 }
 
-fn caller(fabric: &Arc<Fabric>, tokens: Option<TokenSource>) -> Root {
-    let settings = CallSettings {
+fn settings() -> CallSettings {
+    CallSettings {
         org: INFO.name.to_owned(),
         peers: BTreeMap::new(),
         resolve: Resolve::Nearest,
         realm: None,
         runtime_dir: PathBuf::from("/nowhere"),
-    };
-    let calls = Calls::new(&INFO, settings);
+    }
+}
+
+fn caller(fabric: &Arc<Fabric>, tokens: Option<TokenSource>) -> Root {
+    let calls = Calls::new(&INFO, settings());
     calls.join_mesh(Arc::new(Outbound::over(Box::new(Arc::clone(fabric)), tokens)));
     Root(calls)
 }
@@ -361,19 +366,7 @@ async fn without_a_link_the_causes_are_told() {
         "station 10.0.0.1:4433: it is another node than its pin".to_owned(),
     ]));
     let links = Arc::new(Links::new(node(7), watched));
-    let fabric = Fabric::of(&[]);
-    let root = caller(&fabric, None);
-    let calls = Calls::new(
-        &INFO,
-        CallSettings {
-            org: INFO.name.to_owned(),
-            peers: BTreeMap::new(),
-            resolve: Resolve::Mesh,
-            realm: None,
-            runtime_dir: PathBuf::from("/nowhere"),
-        },
-    );
-    drop(root);
+    let calls = Calls::new(&INFO, CallSettings { resolve: Resolve::Mesh, ..settings() });
     calls.join_mesh(Outbound::new(links, None));
     let error = SAY.call(&Root(Arc::clone(&calls)), hi()).await.unwrap_err();
     assert_eq!(

@@ -1,0 +1,162 @@
+//! The same over a real station, with the SDK's pools.
+
+use hecate_om_station::{Keys, Options, Station};
+use macula_rust::node_key::NodeKey;
+use macula_rust::pool::{Call, Offer, Opts, Pool, Seed, Served};
+use macula_rust::profile::Profile;
+use macula_rust::station_link::handler;
+use tokio::sync::watch;
+
+use super::*;
+use crate::config::mesh::Realm;
+use crate::mesh::link::Linked;
+use crate::mesh::metadata::Metadata;
+
+const PROCEDURE: &str = "hecate-lab/lab.say_v1";
+/// How long anything may take that is to happen at all, on a box that is busy.
+const BOUND: Duration = Duration::from_secs(30);
+
+fn key() -> Arc<NodeKey> {
+    Arc::new(NodeKey::generate_identity(Profile::PqPure, 0).unwrap())
+}
+
+async fn station() -> Station {
+    let options = Options::new(Keys { node: key(), realm: key() }, "hecate.local");
+    Station::start(Options { puzzle_difficulty: 0, ..options }).await.unwrap()
+}
+
+async fn linked(station: &Station) -> Pool {
+    let mut opts = Opts::new(key());
+    opts.realm_trust.insert(station.realm_id(), station.realm_key());
+    opts.connect_timeout = BOUND;
+    let (host, port) = ("127.0.0.1".to_owned(), station.address().port());
+    Pool::connect(vec![Seed { host, port, node_id: station.node_id() }], opts).await.unwrap()
+}
+
+/// A provider that says who it is, refuses, or takes its time.
+async fn provider(station: &Station) -> (Pool, NodeId, Served) {
+    let pool = linked(station).await;
+    let text = |text: &str| Value::text(text);
+    let claim = Call {
+        realm: station.realm_id(),
+        procedure: "hecate.local/_realm/_realm/identity/request_provider_authorization_v1".to_owned(),
+        payload: Value::Map(vec![
+            (text("org"), text("hecate-lab")),
+            (text("service_name"), text("hecate-lab")),
+            (text("box"), text("here")),
+        ]),
+        timeout: BOUND,
+        ..Call::default()
+    };
+    pool.call(claim).await.unwrap();
+    let node = NodeId::from_bytes(pool.node_id());
+    let answer = handler(move |mut request| async move {
+        let metadata = Metadata::take(&mut request.payload).unwrap().unwrap();
+        match request.payload.get("text") {
+            Some(Value::Text(asked)) if asked == "refuse" => {
+                Ok(metadata::refusal(&CapabilityError::refused("no_name", "nobody")))
+            }
+            Some(Value::Text(asked)) if asked == "grumble" => Err("no_mood: come back tomorrow".to_owned()),
+            Some(Value::Text(asked)) if asked == "ponder" => std::future::pending().await,
+            _ => Ok(Value::Map(vec![(Value::text("text"), Value::text(format!("{node} {}", metadata.hops)))])),
+        }
+    });
+    let served = pool.serve(Offer::unary(station.realm_id(), PROCEDURE, answer)).await.unwrap();
+    (pool, node, served)
+}
+
+/// A caller on the mesh; it is linked as long as the sender is kept.
+async fn root(station: &Station) -> (Root, watch::Sender<Linked>) {
+    let pool = linked(station).await;
+    let node = NodeId::from_bytes(pool.node_id());
+    let realm = Realm { id: station.realm_id(), name: None, key: station.realm_key() };
+    let (state, watched) = watch::channel(Linked::Up { pool, realm, stations: Vec::new() });
+    let calls = Calls::new(&INFO, settings());
+    calls.join_mesh(Outbound::new(Arc::new(Links::new(node, watched)), None));
+    (Root(calls), state)
+}
+
+fn ask(what: &str) -> Text {
+    Text { text: what.to_owned() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn providers_on_a_real_station_share_the_load_and_say_what_they_say() {
+    let station = station().await;
+    let (root, _linked) = root(&station).await;
+    let nobody = SAY.call(&root, hi()).await.unwrap_err();
+    assert!(matches!(nobody, CallError::NoProvider { .. }), "{nobody}");
+
+    let (one, other) = (provider(&station).await, provider(&station).await);
+    let both_known = async {
+        while root.0.providers(SAY).await.unwrap().len() < 2 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(BOUND, both_known).await.unwrap();
+    let mut answered: HashMap<NodeId, usize> = HashMap::new();
+    for _ in 0..60 {
+        let said = SAY.call(&root, hi()).timeout(BOUND).detailed().await.unwrap();
+        let node = said.provider.unwrap();
+        assert_eq!((said.reply.text, said.via), (format!("{node} 3"), Via::Mesh));
+        *answered.entry(node).or_default() += 1;
+    }
+    // A fair coin falls on one side fewer than ten times in sixty once in a hundred million.
+    assert!([one.1, other.1].iter().all(|node| answered[node] >= 10), "{answered:?}");
+
+    let refused = SAY.call(&root, ask("refuse")).await.unwrap_err();
+    assert_eq!((refused.code(), refused.refusal().unwrap().message()), (Some("no_name"), "nobody"));
+    let grumbled = SAY.call(&root, ask("grumble")).await.unwrap_err();
+    assert_eq!((grumbled.code(), grumbled.refusal().unwrap().message()), (Some("no_mood"), "come back tomorrow"));
+
+    let mut known = root.0.providers(SAY).await.unwrap();
+    known.sort();
+    let mut both = [one.1, other.1];
+    both.sort();
+    assert_eq!(known, both);
+    let pinned = SAY.call(&root, hi()).pin(one.1).detailed().await.unwrap();
+    assert_eq!(pinned.provider, Some(one.1));
+    let stranger = SAY.call(&root, hi()).pin(node(5)).await.unwrap_err();
+    assert!(matches!(stranger, CallError::PinNotFound { .. }), "{stranger}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_died_without_a_word_costs_no_call() {
+    let station = station().await;
+    let (root, _linked) = root(&station).await;
+    let (one, other) = (provider(&station).await, provider(&station).await);
+    for _ in 0..10 {
+        SAY.call(&root, hi()).timeout(BOUND).await.unwrap();
+    }
+    // Nothing is withdrawn: both advertisements stay where they are.
+    other.0.close().await;
+    for _ in 0..40 {
+        let said = SAY.call(&root, hi()).timeout(BOUND).detailed().await.unwrap();
+        assert_eq!(said.provider, Some(one.1));
+        assert!(said.attempts.iter().all(|attempt| attempt.provider == Some(other.1)), "{:?}", said.attempts);
+    }
+    one.0.close().await;
+    let error = SAY.call(&root, hi()).timeout(BOUND).await.unwrap_err();
+    assert!(matches!(error, CallError::NotReached { .. } | CallError::NoProvider { .. }), "{error:?}");
+    assert!(error.is_retryable(), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_dies_in_the_middle_of_a_call_is_not_asked_again_elsewhere() {
+    let station = station().await;
+    let (root, _linked) = root(&station).await;
+    let (one, other) = (provider(&station).await, provider(&station).await);
+    let relayed = station.counts().relayed_calls;
+    let call = SAY.call(&root, ask("ponder")).timeout(Duration::from_secs(3)).pin(one.1).into_future();
+    let dies = async {
+        while station.counts().relayed_calls == relayed {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        one.0.close().await;
+    };
+    let (ended, ()) = tokio::join!(call, dies);
+    let error = ended.unwrap_err();
+    assert!(matches!(error, CallError::Timeout { .. } | CallError::Broken(_)), "{error:?}");
+    assert_eq!(station.counts().relayed_calls, relayed + 1);
+    drop(other);
+}
