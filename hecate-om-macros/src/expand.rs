@@ -250,6 +250,7 @@ fn record(elf: &str, apple: &str) -> TokenStream {
     }
 }
 
+/// The table. Lists stand in `const` blocks: what is in them has no other place that lasts.
 fn table(service: &Service) -> TokenStream {
     let Service { name, version, description, callback_module, scope, health_port, .. } = service;
     let capabilities = service.capabilities.iter().map(|capability| {
@@ -266,7 +267,7 @@ fn table(service: &Service) -> TokenStream {
         __hecate::ServiceInfo::new(
             #name, #version, #description, #callback_module,
             ::core::concat!(::core::file!(), ":", ::core::line!()),
-            &[#(#capabilities),*],
+            const { &[#(#capabilities),*] },
             __hecate::IdentitySpec::new(#scope, &[#(#actions),*], &[#(#resources),*], #ttl_days),
             #health_port, MANIFEST,
         )#uses
@@ -293,7 +294,7 @@ fn uses_table(uses: &[Use]) -> Option<TokenStream> {
             quote!(__hecate::Use::Capability { reference: #reference, version: #version })
         }
     });
-    (uses.len() > 0).then(|| quote!(.uses(&[#(#uses),*])))
+    (uses.len() > 0).then(|| quote!(.uses(const { &[#(#uses),*] })))
 }
 
 /// Hands one handler to the runtime. Its errors point at the method's name and at the author's types.

@@ -17,7 +17,7 @@ struct Greeting {
 #[hecate_service(name = "hecate-greeter")]
 impl Greeter {
     /// Greets one person.
-    #[capability(version = 1, access = open)]
+    #[capability(version = 1, limits(concurrency = 8), confidential = required, cancel_on_disconnect)]
     async fn greet(&self, request: Greet) -> Result<Greeting> {
         Ok(Greeting { message: request.name })
     }

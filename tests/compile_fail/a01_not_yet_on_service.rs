@@ -14,7 +14,7 @@ struct Greeting {
 }
 
 /// Greets people by name.
-#[hecate_service(name = "hecate-greeter", uses(Echo), identity(ttl_days = 7))]
+#[hecate_service(name = "hecate-greeter", volumes(state = "/var/lib/greeter"))]
 impl Greeter {
     /// Greets one person.
     #[capability(version = 1)]

@@ -21,11 +21,6 @@ impl Greeter {
     async fn greet(&self) -> Result<()> {
         Ok(())
     }
-
-    #[capability(version = 1)]
-    async fn undocumented(&self) -> Result<()> {
-        Ok(())
-    }
 }
 
 #[derive(Default)]
@@ -36,9 +31,8 @@ struct Parrot;
 impl Parrot {}
 
 fn main() {
-    let [greet, undocumented] = Greeter::capabilities() else { panic!() };
+    let [greet] = Greeter::capabilities() else { panic!() };
     assert_eq!(greet.description, "Greets one\nperson.");
-    assert_eq!(undocumented.description, "");
     assert_eq!(Parrot::info().description, "Says it again.");
     let _ = hecate_om::run::<Greeter>;
 }

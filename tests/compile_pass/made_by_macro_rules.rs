@@ -43,6 +43,7 @@ service! {
         1 greet(request: Greet) -> Result<Greeting> {
             Ok(Greeting { message: request.name })
         }
+        /// Waves.
         2 wave(request: ()) -> Result<()> {
             Ok(request)
         }

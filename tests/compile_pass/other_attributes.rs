@@ -11,6 +11,7 @@ struct Greeter;
 #[allow(clippy::unused_async)]
 #[hecate_service(name = "hecate-greeter")]
 impl Greeter {
+    /// Greets one person.
     #[inline]
     #[must_use = "it is lazy"]
     #[capability(version = 1)]
@@ -20,11 +21,13 @@ impl Greeter {
         Ok(())
     }
 
+    /// Says nothing.
     #[hecate_om::capability(version = 1)]
     async fn by_path(&self) -> Result<()> {
         Ok(())
     }
 
+    /// Says nothing, either.
     #[::hecate_om::prelude::capability(version = 1)]
     async fn by_another(&self) -> Result<()> {
         Ok(())

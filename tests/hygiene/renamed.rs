@@ -3,7 +3,7 @@
 #![deny(warnings)]
 #![forbid(unsafe_code)]
 
-use om::{Call, Refusal, Result, capability, hecate_service, message, settings};
+use om::{Call, Refusal, Result, capability, hecate_service, message, remote_service, settings};
 
 /// Whom to greet.
 #[message(crate = ::om)]
@@ -36,19 +36,21 @@ struct GreeterSettings {
     greeting: String,
 }
 
+remote_service!(crate = ::om, Rag in "hecate-rag" { QUERY: "rag.query" = 1, Greet -> Greet });
+
 struct Greeter {
     context: om::Context<Self>,
 }
 
 /// Greets people by name.
-#[hecate_service(name = "hecate-greeter", settings = GreeterSettings, crate = ::om)]
+#[hecate_service(name = "hecate-greeter", settings = GreeterSettings, uses(Rag, "rag.query" = 1), crate = ::om)]
 impl Greeter {
     async fn start(context: om::Context<Self>) -> Result<Self, om::StartError> {
         Ok(Self { context })
     }
 
     /// Greets one person.
-    #[om::capability(version = 1)]
+    #[om::capability(version = 1, access = open, idempotent)]
     async fn greet(&self, request: Greet, _call: &Call<Self>) -> Result<Greet, GreetRefusal> {
         match request.tone {
             Tone::Soft if request.name.is_empty() => Err(GreetRefusal::NoName),
@@ -66,6 +68,6 @@ impl Greeter {
 }
 
 fn main() -> std::process::ExitCode {
-    let _ = Greeter::NOD;
+    let _ = (Greeter::NOD, Rag::QUERY);
     om::run::<Greeter>()
 }

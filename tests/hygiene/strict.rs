@@ -55,7 +55,9 @@
     reason = "of this file's own code, not of what it is made into"
 )]
 
-use ::hecate_om::{Call, Context, Health, Refusal, StartError, capability, hecate_service, message, settings};
+use ::hecate_om::{
+    Call, Context, Health, Refusal, StartError, capability, hecate_service, message, remote_service, settings,
+};
 use ::std::fmt::Debug;
 use ::std::primitive::{bool, u64};
 use ::std::result::Result::{self, Err, Ok};
@@ -122,7 +124,13 @@ pub struct Greeter {
 }
 
 /// Greets people by name.
-#[hecate_service(name = "hecate-greeter", settings = GreeterSettings)]
+#[hecate_service(
+    name = "hecate-greeter",
+    access = issuer("0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f"),
+    settings = GreeterSettings,
+    uses(Parrot, Rag, "acme/rag.query" = 1),
+    identity(ttl_days = 7)
+)]
 impl Greeter {
     /// Starts.
     async fn start(context: Context<Self>) -> Result<Self, StartError> {
@@ -150,7 +158,7 @@ impl Greeter {
     ///
     /// # Errors
     /// Never.
-    #[capability(version = 1, deprecated = "nobody sees it")]
+    #[capability(version = 1, access = open, idempotent, deprecated = "nobody sees it")]
     pub async fn nod(&self) -> Nod {
         Ok(())
     }
@@ -158,6 +166,17 @@ impl Greeter {
 
 /// What a nod answers.
 type Nod = Result<(), GreetRefusal>;
+
+remote_service! {
+    /// Answers questions.
+    pub Rag in "hecate-rag" {
+        /// Asks.
+        QUERY: "rag.query" = 1, Greet -> Greet, access = open, idempotent;
+        ASK: "rag.ask" = 2, () -> ();
+    }
+}
+
+remote_service!(pub Undocumented in "hecate-undocumented" { ASK: "asked.ask" = 2, () -> () });
 
 /// Greets by itself, starting and stopping as it is.
 #[derive(Debug, Default)]

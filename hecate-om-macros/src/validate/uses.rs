@@ -16,7 +16,7 @@ use crate::reference::{Reference, looks_like_a_type};
 
 /// One use, as written.
 enum RawUse {
-    Service(Type, Option<Expr>),
+    Service(Box<Type>, Option<Expr>),
     Reference(LitStr, Option<Expr>),
     Unreadable(TokenStream),
 }
@@ -29,7 +29,7 @@ impl Parse for RawUse {
         if input.peek(LitStr) {
             return Ok(RawUse::Reference(input.parse()?, version(input)?));
         }
-        Ok(RawUse::Service(input.parse()?, version(input)?))
+        Ok(RawUse::Service(Box::new(input.parse()?), version(input)?))
     }
 }
 
@@ -139,8 +139,7 @@ fn capability(text: &LitStr, version: Option<&Expr>, diagnostics: &mut Diagnosti
     let Some(reference) = Reference::parse(&value) else {
         let what = format!("`{value}` is no reference: `[<org>/]<name>`, a name of two or more lower snake parts");
         let at = value.rsplit_once('@').map(|(_, version)| version).and_then(|version| version.parse::<u16>().ok());
-        let given =
-            number.as_ref().and_then(|number| number.value).map_or_else(|| at.unwrap_or(1).into(), |given| given);
+        let given = number.as_ref().and_then(|number| number.value).unwrap_or_else(|| at.unwrap_or(1).into());
         let reference = format!("`\"{}\" = {given}`", Reference::like(&value));
         let help = if looks_like_a_type(&value) {
             format!("write the type without quotes, `{value}`, or {reference}")

@@ -40,7 +40,7 @@ const _: () = {
         "Greets people by name.",
         "greeter::Greeter",
         ::core::concat!(::core::file!(), ":", ::core::line!()),
-        &[],
+        const { &[] },
         __hecate::IdentitySpec::new("hello", &[], &["hello/*"], 30u16),
         9000u16,
         MANIFEST,

@@ -66,24 +66,31 @@ const _: () = {
             "Answers what readers ask.",
             "greeter::Librarian",
             ::core::concat!(::core::file!(), ":", ::core::line!()),
-            &[
-                __hecate::CapabilityInfo::new(
-                        "librarian.find",
-                        1,
-                        "Finds a book.",
-                        30000,
-                    )
-                    .access(__hecate::Access::Open)
-                    .idempotent(),
-                __hecate::CapabilityInfo::new("librarian.buy", 1, "Buys a book.", 30000)
-                    .access(
-                        __hecate::Access::Issuer(
-                            __hecate::NodeId::from_bytes(
-                                *b"\0\x01\x02\x03\x04\x05\x06\x07\x08\t\n\x0B\x0C\r\x0E\x0F\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1A\x1B\x1C\x1D\x1E\x1F",
+            const {
+                &[
+                    __hecate::CapabilityInfo::new(
+                            "librarian.find",
+                            1,
+                            "Finds a book.",
+                            30000,
+                        )
+                        .access(__hecate::Access::Open)
+                        .idempotent(),
+                    __hecate::CapabilityInfo::new(
+                            "librarian.buy",
+                            1,
+                            "Buys a book.",
+                            30000,
+                        )
+                        .access(
+                            __hecate::Access::Issuer(
+                                __hecate::NodeId::from_bytes(
+                                    *b"\0\x01\x02\x03\x04\x05\x06\x07\x08\t\n\x0B\x0C\r\x0E\x0F\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1A\x1B\x1C\x1D\x1E\x1F",
+                                ),
                             ),
                         ),
-                    ),
-            ],
+                ]
+            },
             __hecate::IdentitySpec::new(
                 "librarian",
                 &[
@@ -97,15 +104,15 @@ const _: () = {
             8470u16,
             MANIFEST,
         )
-        .uses(
+        .uses(const {
             &[
                 __hecate::Use::Service(<Rag as __hecate::Provider>::NAME),
                 __hecate::Use::Capability {
                     reference: "acme/books.lend",
                     version: 2,
                 },
-            ],
-        );
+            ]
+        });
     #[automatically_derived]
     #[allow(deprecated, unused_imports, unused_qualifications, clippy::all)]
     impl __hecate::Service for Librarian {

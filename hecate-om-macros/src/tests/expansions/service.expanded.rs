@@ -68,16 +68,18 @@ const _: () = {
         "Greets people by name.",
         "greeter::Greeter",
         ::core::concat!(::core::file!(), ":", ::core::line!()),
-        &[
-            __hecate::CapabilityInfo::new(
-                "greeter.greet",
-                1,
-                "Greets one person.",
-                5000,
-            ),
-            __hecate::CapabilityInfo::new("greeter.nod", 2, "Says nothing.", 30000)
-                .deprecated("nobody sees it"),
-        ],
+        const {
+            &[
+                __hecate::CapabilityInfo::new(
+                    "greeter.greet",
+                    1,
+                    "Greets one person.",
+                    5000,
+                ),
+                __hecate::CapabilityInfo::new("greeter.nod", 2, "Says nothing.", 30000)
+                    .deprecated("nobody sees it"),
+            ]
+        },
         __hecate::IdentitySpec::new(
             "greeter",
             &["answer:greeter.greet@1", "answer:greeter.nod@2"],

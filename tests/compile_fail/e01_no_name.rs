@@ -1,0 +1,17 @@
+use hecate_om::prelude::*;
+
+#[message]
+pub struct Query {
+    text: String,
+}
+
+#[message]
+pub struct Answer {
+    text: String,
+}
+
+remote_service!(pub Rag {
+    QUERY: "rag.query" = 1, Query -> Answer
+});
+
+fn main() {}

@@ -1,0 +1,15 @@
+use hecate_om::prelude::*;
+
+#[message]
+pub struct Query {
+    text: String,
+}
+
+#[message]
+pub struct Answer {
+    text: String,
+}
+
+remote_service!();
+
+fn main() {}

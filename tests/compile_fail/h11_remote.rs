@@ -1,0 +1,20 @@
+use hecate_om::prelude::*;
+
+#[message]
+pub struct Query {
+    text: String,
+}
+
+#[message]
+pub struct Answer {
+    text: String,
+}
+
+remote_service!(pub Rag in "hecate-rag" {
+    QUERY: "rag.query" = 1, String -> Answer;
+    ASK: "rag.ask" = 1, &Query -> Vec<Answer>;
+});
+
+fn main() {
+    println!("{} {}", Rag::QUERY, Rag::ASK);
+}
