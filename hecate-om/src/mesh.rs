@@ -2,15 +2,15 @@
 
 pub(crate) mod access;
 pub(crate) mod advertise;
-mod development;
 pub(crate) mod announce;
+mod development;
 pub(crate) mod link;
 pub(crate) mod metadata;
+pub(crate) mod outbound;
 pub(crate) mod presence;
 mod refusal;
 mod serve;
 mod system;
-pub(crate) mod outbound;
 pub(crate) mod value;
 mod watch;
 

@@ -85,11 +85,8 @@ pub(super) async fn call(
 ) -> Place {
     for Found { dispatch, slot } in found {
         let begun = Instant::now();
-        let origin = Origin {
-            warrant: caller.clone(),
-            hops,
-            time_left: Some(deadline.saturating_duration_since(begun)),
-        };
+        let origin =
+            Origin { warrant: caller.clone(), hops, time_left: Some(deadline.saturating_duration_since(begun)) };
         let admitted = match dispatch.admit(slot, origin, Some(trace.to_callee())) {
             Ok(admitted) => admitted,
             // Nothing ran: another one may take it.

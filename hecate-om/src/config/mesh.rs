@@ -293,7 +293,8 @@ mod tests {
         assert_eq!(seed("127.0.0.1:9000"), host("127.0.0.1", 9000));
         assert_eq!(seed("[::1]"), host("::1", 4433));
         assert_eq!(seed("[fd00::2]:9000"), host("fd00::2", 9000));
-        for wrong in ["", "::1", "fd00::2:9000", "[::1", "[::1]9000", "[host]:1", "host:", "host:0", "host:70000", "a b"]
+        for wrong in
+            ["", "::1", "fd00::2:9000", "[::1", "[::1]9000", "[host]:1", "host:", "host:0", "host:70000", "a b"]
         {
             assert_eq!(seed(wrong), None, "{wrong:?}");
         }

@@ -272,7 +272,8 @@ fn settings_of_stations_come_together_or_not_at_all() {
     assert_eq!(stations, [("::1", 9000), ("station.example", 4433)]);
     assert_eq!(mesh.realm.unwrap().key, [1, 2]);
     for (index, (left_out, _)) in all.into_iter().enumerate() {
-        let rest: Vec<_> = all.iter().copied().enumerate().filter(|(other, _)| *other != index).map(|(_, set)| set).collect();
+        let rest: Vec<_> =
+            all.iter().copied().enumerate().filter(|(other, _)| *other != index).map(|(_, set)| set).collect();
         let told = mesh_problems(&rest);
         assert_eq!(told.len(), 1, "{told:?}");
         assert!(told[0].starts_with(&format!("{left_out} is not set, and other settings of the mesh are")), "{told:?}");
@@ -290,7 +291,8 @@ fn stations_and_their_node_ids_are_paired() {
         ("HECATE_REALM", "io.example"),
         ("HECATE_REALM_KEY", "0102"),
     ]);
-    let expected = "MACULA_STATION_NODE_IDS holds 1 node ids for 2 stations; help: give it one for each station, in their order";
+    let expected =
+        "MACULA_STATION_NODE_IDS holds 1 node ids for 2 stations; help: give it one for each station, in their order";
     assert_eq!(told, [expected]);
 }
 

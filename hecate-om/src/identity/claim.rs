@@ -37,7 +37,11 @@ pub(crate) enum Claim {
     Pending { since: SystemTime },
     /// The realm says yes.
     Issued { at: SystemTime },
-    /// Only the id of the realm is known, and its procedures bear its name.
+    /// Nobody in the realm answers claims: it may give its permissions by other ways, and whether it did,
+    /// advertising shows.
+    Unserved,
+    /// Only the id of the realm is known, and its procedures bear its name. As with the one before, it may
+    /// have admitted the service all the same.
     Unnamed,
 }
 
@@ -56,7 +60,7 @@ impl Claim {
                     _ => Claim::Pending { since: time },
                 };
             }
-            Err(Refused::Unserved) => "nobody in the realm answers claims".to_owned(),
+            Err(Refused::Unserved) => return Claim::Unserved,
             Err(Refused::Failed(cause)) => cause,
         };
         match self {
@@ -69,7 +73,7 @@ impl Claim {
     fn health(&self, realm: &Realm, org: &str, now: Instant) -> (Health, Option<Instant>) {
         let realm = ask::shown(realm);
         match self {
-            Claim::Unsent | Claim::Issued { .. } => (Health::Ok, None),
+            Claim::Unsent | Claim::Issued { .. } | Claim::Unserved | Claim::Unnamed => (Health::Ok, None),
             Claim::Undelivered { cause, since } => {
                 let end = *since + PATIENCE;
                 if now < end {
@@ -87,12 +91,6 @@ impl Claim {
                 );
                 (Health::degraded(reason), None)
             }
-            Claim::Unnamed => {
-                let reason = format!(
-                    "the claim to the org {org} cannot be asked: of the realm only its id is known; help: set HECATE_REALM to its name"
-                );
-                (Health::degraded(reason), None)
-            }
         }
     }
 
@@ -105,6 +103,7 @@ impl Claim {
             Claim::Pending { .. } => {
                 tracing::warn!(realm, org, "the realm holds the claim pending: ask its operator to admit the org")
             }
+            Claim::Unserved => tracing::warn!(realm, org, "nobody in the realm answers claims"),
             Claim::Unnamed => tracing::warn!(
                 realm,
                 org,
@@ -239,6 +238,7 @@ mod tests {
             undelivered("before", at(1)),
             Claim::Pending { since: second(1) },
             Claim::Issued { at: second(1) },
+            Claim::Unserved,
             Claim::Unnamed,
         ];
         for state in states {
@@ -249,11 +249,7 @@ mod tests {
             assert_eq!(next(Err(Refused::NotAdmitted)), Claim::Pending { since }, "{state:?}");
             let since = if matches!(state, Claim::Undelivered { .. }) { at(1) } else { at(9) };
             assert_eq!(next(failed("no route")), undelivered("no route", since), "{state:?}");
-            assert_eq!(
-                next(Err(Refused::Unserved)),
-                undelivered("nobody in the realm answers claims", since),
-                "{state:?}"
-            );
+            assert_eq!(next(Err(Refused::Unserved)), Claim::Unserved, "{state:?}");
         }
     }
 
@@ -275,8 +271,8 @@ mod tests {
         assert_eq!(reason(&undelivered, named(), 60), (told.to_owned(), None));
         let told = "the realm io.macula holds this claim pending since 2026-09-21T14:13:20Z; ask its operator to admit org acme";
         assert_eq!(reason(&Claim::Pending { since: second(0) }, named(), 0), (told.to_owned(), None));
-        let told = "the claim to the org acme cannot be asked: of the realm only its id is known; help: set HECATE_REALM to its name";
-        assert_eq!(reason(&Claim::Unnamed, realm(None), 0), (told.to_owned(), None));
+        assert_eq!(reason(&Claim::Unserved, named(), 600), ("ok".to_owned(), None), "advertising shows what it means");
+        assert_eq!(reason(&Claim::Unnamed, realm(None), 600), ("ok".to_owned(), None));
         let (told, _) = reason(&undelivered, realm(None), 60);
         assert!(told.contains(&"ab".repeat(32)), "{told}");
     }

@@ -29,6 +29,8 @@ use crate::service::IdentitySpec;
 const CHECK: &str = "identity.token";
 /// How long a service may be without a token that it needs.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long the claim is waited for before the first token is asked.
+const CLAIM: Duration = Duration::from_secs(2);
 /// How often the clocks are looked at: one of them may have jumped.
 const LOOK_EVERY: Duration = Duration::from_secs(15);
 /// When a realm that mints no tokens is asked again.
@@ -147,6 +149,10 @@ impl Tokens {
                 up = self.links.up() => up,
                 () = self.look(&mut without) => continue,
             };
+            // A realm that was not asked to admit the service would refuse.
+            if *claim.borrow() == Claim::Unsent {
+                let _ = tokio::time::timeout(CLAIM, claim.changed()).await;
+            }
             let (state, wait) = match &realm.name {
                 None => (TokenState::Unnamed, Duration::MAX),
                 Some(name) => {

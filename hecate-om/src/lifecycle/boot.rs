@@ -22,12 +22,12 @@ use crate::context::Surroundings;
 use crate::dispatch::Dispatch;
 use crate::exit;
 use crate::folder::{FolderError, ServiceFolder};
-#[cfg(feature = "macula")]
-use crate::identity::IdentityError;
 use crate::health::board::Board;
 use crate::health::endpoint::{self, HealthError, Place, Told};
 use crate::health::monitor::Checks;
 use crate::health::pulse::Pulse;
+#[cfg(feature = "macula")]
+use crate::identity::IdentityError;
 use crate::local::LocalApi;
 use crate::registry::{self, Duplicate};
 use crate::service::{Blueprint, StartError, Started};
@@ -281,7 +281,11 @@ impl Claimed {
     /// Who the service is: a key that is lost or open to others ends the boot before anything is told.
     async fn identify(self, steps: &mut Steps<'_>) -> Result<IdentifiedClaim, Ended> {
         let mesh = &steps.launch.config.mesh;
-        if steps.launch.audience == Audience::Machine && !cfg!(debug_assertions) && !mesh.is_chosen && mesh.stations.is_empty() {
+        if steps.launch.audience == Audience::Machine
+            && !cfg!(debug_assertions)
+            && !mesh.is_chosen
+            && mesh.stations.is_empty()
+        {
             return Err(BootError::MeshNotChosen.into());
         }
         let config = steps.launch.config.clone();

@@ -121,7 +121,6 @@ struct Refusing {
 }
 
 impl Refusing {
-
     async fn calls_end(mut self) -> Quiet {
         let until = self.progress.until(TASKS + STOP + FLUSH);
         if timeout_at(until, self.running.dispatch.drained()).await.is_ok() {

@@ -63,8 +63,7 @@ impl Up {
         let Self { mut running, identified, ready, pulse } = self;
         let supervisor = &launch.supervisor;
         let mesh = &launch.config.mesh;
-        let standing =
-            Standing { org: mesh.org.clone(), realm: mesh.realm.clone(), profile: mesh.profile };
+        let standing = Standing { org: mesh.org.clone(), realm: mesh.realm.clone(), profile: mesh.profile };
         running.dispatch.stand(standing);
         running.dispatch.open(std::mem::take(&mut running.handlers));
         running.nearby = Some(running.surroundings.calls.offer(Arc::clone(&running.dispatch)));

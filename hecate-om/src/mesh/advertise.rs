@@ -62,6 +62,8 @@ pub(crate) struct Advertisements {
     links: Arc<Links>,
     identity: Arc<NodeKey>,
     rows: BTreeMap<String, Arc<Row>>,
+    /// Another number whenever more or less of it is found.
+    changes: Arc<watch::Sender<u64>>,
 }
 
 /// One thing that is offered.
@@ -77,14 +79,16 @@ impl Advertisements {
     /// When two bear one name.
     pub(crate) fn new(links: Arc<Links>, identity: Arc<NodeKey>, offers: Vec<Offered>) -> Result<Arc<Self>, Twice> {
         let mut rows = BTreeMap::new();
+        let changes = Arc::new(watch::Sender::new(0));
         for offered in offers {
             let name = offered.procedure.clone();
-            let row = Row { offered, standing: Standing::new(), servings: tokio::sync::Mutex::default() };
+            let row =
+                Row { offered, standing: Standing::new(Arc::clone(&changes)), servings: tokio::sync::Mutex::default() };
             if rows.insert(name.clone(), Arc::new(row)).is_some() {
                 return Err(Twice(name));
             }
         }
-        Ok(Arc::new(Self { links, identity, rows }))
+        Ok(Arc::new(Self { links, identity, rows, changes }))
     }
 
     /// Keeps everything advertised, for ever. Nothing is tried before the realm was asked for its
@@ -104,6 +108,17 @@ impl Advertisements {
     /// How each of them stands.
     pub(crate) fn shown(&self, now: Instant) -> Vec<Shown> {
         self.rows.iter().map(|(procedure, row)| row.standing.shown(procedure, now)).collect()
+    }
+
+    /// What is found on the mesh.
+    pub(crate) fn found(&self) -> Vec<String> {
+        let found = self.rows.iter().filter(|(_, row)| row.standing.is_advertised());
+        found.map(|(procedure, _)| procedure.clone()).collect()
+    }
+
+    /// Tells when more or less of it is.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
     }
 
     /// How many are found on the mesh.

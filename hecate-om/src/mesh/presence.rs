@@ -14,17 +14,18 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant as Deadline, timeout_at};
 
 use super::advertise::{Advertisements, Offered};
+use super::announce::{Fact, Memory, announce};
 use super::development::Development;
-use super::outbound::Outbound;
 use super::link::{Dialer, Linked, Links, Table, Target};
+use super::outbound::Outbound;
 use super::serve::Answering;
 use super::system::System;
 use super::{access, procedure, watch as watching};
 use crate::capability::Access;
 use crate::config::mesh::{MeshConfig, Realm};
 use crate::dispatch::Dispatch;
-use crate::health::board::{Board, OnTheMesh};
 use crate::guard::access::Standing;
+use crate::health::board::{Board, OnTheMesh};
 use crate::identity::Names;
 use crate::identity::certificate::CertificateWatch;
 use crate::identity::claim::Claims;
@@ -82,6 +83,8 @@ pub(crate) struct View {
     table: Arc<Table>,
     advertisements: Arc<Advertisements>,
     development: Option<Arc<Development>>,
+    /// What others announced.
+    memory: Arc<Memory>,
 }
 
 impl Presence {
@@ -134,9 +137,16 @@ impl Presence {
         let held = Arc::clone(&tokens);
         let outbound =
             Outbound::new(Arc::clone(&links), Some(Arc::new(move |procedure: &str| held.for_procedure(procedure))));
+        let memory = Arc::new(Memory::default());
+        let (service, org) = (setup.blueprint.info.name, setup.config.org.clone());
+        let (found, node) = (Arc::clone(&advertisements), setup.node);
+        // What is not found is not announced: it could not be called.
+        let fact = move || Fact::new(service, org.clone(), node, found.found());
+        let announcing = announce(Arc::clone(&links), Arc::clone(&memory), fact, advertisements.changes());
+        tasks.spawn_on(announcing, threads.handle());
         let standing = stand(setup.dispatch, Arc::clone(&links), setup.config.clone());
         tasks.spawn_on(standing, threads.handle());
-        let view = View { org: setup.config.org, node: setup.node, links, table, advertisements, development };
+        let view = View { org: setup.config.org, node: setup.node, links, table, advertisements, development, memory };
         let view = Arc::new(view);
         tasks.spawn_on(watching::watch(setup.board, Arc::clone(&view)), threads.handle());
         Ok(Self { view, outbound, certificate, _target: target, threads: Some(threads), _tasks: tasks })
@@ -230,6 +240,8 @@ impl View {
             "offered": shown.len(),
             "advertised": advertised,
         });
+        let heard = self.memory.counts();
+        told["announcements"] = json!({"published": heard.published, "heard": heard.heard, "dropped": heard.dropped, "missed": heard.missed});
         if let Some(development) = &self.development {
             told["development"] = json!({"station_here": development.has_seat(), "relayed_calls": relayed});
         }
@@ -273,11 +285,8 @@ fn offers(setup: &Setup) -> Vec<Offered> {
         };
         Offered { procedure, offer: Box::new(offer) }
     };
-    own.chain([
-        of_system("info", Access::Open, system.info()),
-        of_system("describe", Access::Realm, system.describe()),
-    ])
-    .collect()
+    own.chain([of_system("info", Access::Open, system.info()), of_system("describe", Access::Realm, system.describe())])
+        .collect()
 }
 
 /// What the service may call of what it uses by type, as actions of its identity: what is open needs none.

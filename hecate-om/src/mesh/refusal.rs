@@ -55,13 +55,15 @@ impl Trouble {
                 RefusalCode::PuzzleInvalid => Self::permanent(
                     "the station does not take this node's key: it does not solve the puzzle of the mesh; help: let the service make its own key, in an empty HECATE_DATA_DIR",
                 ),
-                RefusalCode::UnsupportedVersion => {
-                    Self::permanent("the station speaks another version of the wire; help: update this service or the station")
-                }
+                RefusalCode::UnsupportedVersion => Self::permanent(
+                    "the station speaks another version of the wire; help: update this service or the station",
+                ),
                 RefusalCode::SessionProofRate => Self::passing("the station has too many handshakes to answer"),
                 RefusalCode::NotAccepted => Self::passing("the station refused the link without saying why"),
             },
-            HandshakeError::UnsupportedVersion | HandshakeError::VersionBelowFloor | HandshakeError::DowngradeDetected => {
+            HandshakeError::UnsupportedVersion
+            | HandshakeError::VersionBelowFloor
+            | HandshakeError::DowngradeDetected => {
                 Self::permanent(format!("the station speaks another version of the wire ({error})"))
             }
             other => Self::passing(format!("the handshake failed: {other}")),
@@ -71,9 +73,9 @@ impl Trouble {
     /// Why there is no pool of links.
     pub(crate) fn of_pool(error: &PoolError) -> Self {
         match error {
-            PoolError::RealmTrustInvalid(_) => {
-                Self::permanent("HECATE_REALM_KEY is no key of HECATE_PROFILE; help: take the key that the realm publishes for it")
-            }
+            PoolError::RealmTrustInvalid(_) => Self::permanent(
+                "HECATE_REALM_KEY is no key of HECATE_PROFILE; help: take the key that the realm publishes for it",
+            ),
             PoolError::InvalidOpts(what) => Self::permanent(format!("the links are configured wrongly: {what}")),
             other => Self::passing(other.to_string()),
         }

@@ -45,9 +45,9 @@ impl Answering {
         };
         let trace = metadata.traceparent.as_deref().and_then(CallerTrace::of_text);
         let dispatch = Arc::clone(&self.dispatch);
-        let answering = self.workers.spawn(async move {
-            dispatch.admit(slot, origin, trace)?.answer(Input::Value(payload))?.await
-        });
+        let answering = self
+            .workers
+            .spawn(async move { dispatch.admit(slot, origin, trace)?.answer(Input::Value(payload))?.await });
         let error = match answering.await {
             Ok(Ok(Output::Value(reply))) => return Ok(reply),
             Ok(Ok(Output::Json(_))) => CapabilityError::internal("a call in values was answered in another form"),

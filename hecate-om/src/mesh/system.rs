@@ -32,8 +32,11 @@ impl System {
         let system = Arc::clone(self);
         answering(move || {
             let info = system.blueprint.info;
-            let offers: Vec<_> =
-                info.capabilities.iter().map(|offer| super::procedure(&system.org, offer.name, offer.version)).collect();
+            let offers: Vec<_> = info
+                .capabilities
+                .iter()
+                .map(|offer| super::procedure(&system.org, offer.name, offer.version))
+                .collect();
             value::encode(&json!({
                 "name": info.name,
                 "version": info.version,

@@ -58,12 +58,14 @@ fn health_of(shown: &[Shown], is_linked: bool) -> Option<Health> {
         return all.then_some(Health::Ok);
     }
     let named = failing.iter().take(NAMED).map(|shown| {
-        let (error, failing) = (shown.error.as_deref().unwrap_or_default(), shown.failing_ms.unwrap_or_default() / 1000);
+        let (error, failing) =
+            (shown.error.as_deref().unwrap_or_default(), shown.failing_ms.unwrap_or_default() / 1000);
         format!("`{}` for {failing} s: {error}", shown.procedure)
     });
     let named = named.collect::<Vec<_>>().join("; ");
     let more = failing.len().checked_sub(NAMED).filter(|more| *more > 0).map(|more| format!("; and {more} more"));
-    let reason = format!("{} of {} are not advertised: {named}{}", failing.len(), shown.len(), more.unwrap_or_default());
+    let reason =
+        format!("{} of {} are not advertised: {named}{}", failing.len(), shown.len(), more.unwrap_or_default());
     Some(Health::degraded(reason))
 }
 

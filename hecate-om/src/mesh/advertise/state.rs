@@ -1,12 +1,17 @@
 //! How one advertisement stands, as health tells it.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use tokio::sync::watch;
 
 /// How one advertisement stands.
-pub(crate) struct Standing(Mutex<State>);
+pub(crate) struct Standing {
+    state: Mutex<State>,
+    /// Counts when it is found from now on, or not any more.
+    changes: Arc<watch::Sender<u64>>,
+}
 
 struct State {
     /// When the mesh last said that it has it.
@@ -33,13 +38,20 @@ pub(crate) struct Shown {
 }
 
 impl Standing {
-    pub(super) fn new() -> Self {
-        Self(Mutex::new(State { last_success: None, is_advertised: false, is_withdrawn: false, failure: None }))
+    pub(super) fn new(changes: Arc<watch::Sender<u64>>) -> Self {
+        let state = State { last_success: None, is_advertised: false, is_withdrawn: false, failure: None };
+        Self { state: Mutex::new(state), changes }
+    }
+
+    fn is_now(&self, state: &mut State, is_advertised: bool) {
+        if std::mem::replace(&mut state.is_advertised, is_advertised) != is_advertised {
+            self.changes.send_modify(|changes| *changes += 1);
+        }
     }
 
     /// No link is up, of which another check tells.
     pub(super) fn unlinked(&self) {
-        self.state().is_advertised = false;
+        self.is_now(&mut self.state(), false);
     }
 
     /// A station has it.
@@ -55,14 +67,14 @@ impl Standing {
     fn succeeded(&self) {
         let mut state = self.state();
         state.last_success = Some(Instant::now());
-        state.is_advertised = true;
         state.failure = None;
+        self.is_now(&mut state, true);
     }
 
     /// The mesh does not have it, or nobody knows.
     pub(super) fn failed(&self, cause: String) {
         let mut state = self.state();
-        state.is_advertised = false;
+        self.is_now(&mut state, false);
         let since = state.failure.as_ref().map_or_else(Instant::now, |(_, since)| *since);
         state.failure = Some((cause, since));
     }
@@ -70,7 +82,8 @@ impl Standing {
     /// It is taken back.
     pub(super) fn withdrawn(&self) {
         let mut state = self.state();
-        (state.is_withdrawn, state.is_advertised) = (true, false);
+        state.is_withdrawn = true;
+        self.is_now(&mut state, false);
     }
 
     pub(super) fn is_withdrawn(&self) -> bool {
@@ -95,7 +108,7 @@ impl Standing {
 
     /// The state; nothing that is done under the lock can leave it half-done.
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -109,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_failure_counts_from_its_first_time_until_something_succeeds() {
-        let standing = Standing::new();
+        let standing = Standing::new(Arc::default());
         standing.failed("no".to_owned());
         let first = standing.state().failure.as_ref().unwrap().1;
         standing.failed("still no".to_owned());

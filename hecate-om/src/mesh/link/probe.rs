@@ -29,7 +29,8 @@ pub(super) async fn probe(pool: Pool, station: NodeId) {
     let mut misses = 0;
     loop {
         sleep(random::about(EVERY, JITTER)).await;
-        let is_up = pool.status().into_iter().any(|link| link.up && !link.direct && link.station == *station.as_bytes());
+        let is_up =
+            pool.status().into_iter().any(|link| link.up && !link.direct && link.station == *station.as_bytes());
         if !is_up {
             misses = 0;
             continue;

@@ -53,7 +53,8 @@ impl Table {
     pub(super) fn note(&self, node: NodeId, is_up: bool, trouble: Option<Trouble>) {
         let mut rows = self.rows();
         let Some(row) = rows.stations.iter_mut().find(|row| row.node == node) else { return };
-        let news = row.is_up != is_up || row.trouble.as_ref().map(|trouble| &trouble.text) != trouble.as_ref().map(|trouble| &trouble.text);
+        let news = row.is_up != is_up
+            || row.trouble.as_ref().map(|trouble| &trouble.text) != trouble.as_ref().map(|trouble| &trouble.text);
         row.is_up = is_up;
         if is_up || trouble.is_some() {
             row.trouble = trouble;
