@@ -2,6 +2,7 @@
 //! Apart from `dispatch`, which answers calls, and from `mesh`, which carries them further than this box.
 
 mod address;
+mod announced;
 pub(crate) mod calling;
 mod calls;
 mod error;
@@ -15,6 +16,7 @@ mod tests;
 mod trail;
 
 pub(crate) use self::address::Address;
+pub use self::announced::Announced;
 pub use self::calling::{Answered, Calling, Detailed, Parent};
 pub(crate) use self::calls::{CallSettings, Calls};
 #[cfg(feature = "macula")]

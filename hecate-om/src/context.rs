@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use self::data_dir::DataDir;
 use crate::capability::Capability;
-use crate::client::{CallError, CallSettings, Calls};
+use crate::client::{Announced, CallError, CallSettings, Calls};
 use crate::config::{Config, ServiceSettings};
 use crate::health::board::Board;
 use crate::health::monitor::Checks;
@@ -307,6 +307,21 @@ impl<S> Context<S> {
         S: Uses<P>,
     {
         self.surroundings.calls.providers(capability).await
+    }
+
+    /// Who announced, in the last two minutes, something that may be this capability. Answered from memory:
+    /// the mesh is not asked, and a hit in a hundred is none. [`providers`](Self::providers) says who really
+    /// serves it.
+    pub fn who_could_serve<P, R, T>(&self, capability: Capability<P, R, T>) -> Vec<Announced>
+    where
+        S: Uses<P>,
+    {
+        self.surroundings.calls.who_could_serve(&capability)
+    }
+
+    /// What a node announced of itself in the last two minutes, from memory.
+    pub fn lookup(&self, node: NodeId) -> Option<Announced> {
+        self.surroundings.calls.lookup(node)
     }
 }
 

@@ -77,7 +77,8 @@ pub use capability::{
     Request, Trace, TraceId, Via,
 };
 pub use client::{
-    Answered, Attempt, Attempts, CallError, CallReply, CallRequest, Calling, Detailed, NotAReference, Parent, Reference,
+    Announced, Answered, Attempt, Attempts, CallError, CallReply, CallRequest, Calling, Detailed, NotAReference,
+    Parent, Reference,
 };
 pub use config::Settings;
 pub use context::{Context, DataDirError};

@@ -19,7 +19,7 @@ use super::message::Encode;
 use super::process::{self, Entry, Registration};
 use super::reference::is_declared;
 use super::trail::Trail;
-use super::{Address, CallError};
+use super::{Address, Announced, CallError};
 use crate::capability::{Capability, CapabilityError, ErrorCode, MAX_HOPS, Output, Trace, Via};
 use crate::config::mesh::Resolve;
 use crate::dispatch::Dispatch;
@@ -89,6 +89,12 @@ pub(crate) trait Mesh: Send + Sync {
 
     /// Who advertises what is at `address`.
     fn providers<'a>(&'a self, address: &'a Address) -> Carrying<'a, Vec<NodeId>>;
+
+    /// Who announced that it may serve what is at `address`, from memory.
+    fn who_could_serve(&self, address: &Address) -> Vec<Announced>;
+
+    /// What a node announced of itself, from memory.
+    fn lookup(&self, node: NodeId) -> Option<Announced>;
 }
 
 /// The outgoing calls of one service.
@@ -170,6 +176,26 @@ impl Calls {
             return mesh.providers(&address).await;
         }
         Err(not_on_mesh(&address, Trail::default()))
+    }
+
+    /// Who announced that it may serve a capability.
+    pub(crate) fn who_could_serve<S, R, T>(&self, capability: &Capability<S, R, T>) -> Vec<Announced> {
+        #[cfg(feature = "macula")]
+        if let Some(mesh) = self.mesh.get() {
+            return mesh.who_could_serve(&self.address_of(capability));
+        }
+        let _ = capability;
+        Vec::new()
+    }
+
+    /// What a node announced of itself.
+    pub(crate) fn lookup(&self, node: NodeId) -> Option<Announced> {
+        #[cfg(feature = "macula")]
+        if let Some(mesh) = self.mesh.get() {
+            return mesh.lookup(node);
+        }
+        let _ = node;
+        None
     }
 
     /// Brings a call to the nearest provider, and its reply back.

@@ -26,7 +26,7 @@ use crate::node_id::NodeId;
 use crate::random;
 
 pub(crate) use fact::{Fact, NotAFact};
-pub(crate) use memory::{Counts, Memory, Origin};
+pub(crate) use memory::Memory;
 
 /// Where facts are published, in every realm.
 pub(crate) const TOPIC: &str = "_mesh.cap.announce";
@@ -118,11 +118,16 @@ async fn change<T>(changes: &mut watch::Receiver<T>) {
 
 #[cfg(test)]
 mod tests {
+    use hecate_om_station::{Keys, Options, Station};
     use macula_rust::cbor::Value;
-    use macula_rust::pool::Gap;
+    use macula_rust::node_key::NodeKey;
+    use macula_rust::pool::{Gap, Opts, Seed};
+    use macula_rust::profile::Profile;
     use macula_rust::station_link::Event;
+    use tokio_util::task::AbortOnDropHandle;
 
     use super::*;
+    use crate::mesh::link::Linked;
 
     fn event(publisher: NodeId, payload: Value) -> Delivery {
         Delivery::Event(Event {
@@ -153,5 +158,69 @@ mod tests {
         take(&memory, own, Delivery::Gap(Gap { from_ms: 0, to_ms: 1, reason: "closed".to_owned() }), now);
         let counts = memory.counts();
         assert_eq!((counts.heard, counts.dropped, counts.missed), (1, 1, 1));
+    }
+
+    /// How long anything may take that is to happen at all, on a box that is busy.
+    const BOUND: Duration = Duration::from_secs(30);
+
+    fn key() -> Arc<NodeKey> {
+        Arc::new(NodeKey::generate_identity(Profile::PqPure, 0).unwrap())
+    }
+
+    /// A service that announces at a station: its node, what it remembers, and what makes it announce anew.
+    struct Announcing {
+        node: NodeId,
+        memory: Arc<Memory>,
+        changed: watch::Sender<u64>,
+        _linked: watch::Sender<Linked>,
+        _task: AbortOnDropHandle<()>,
+    }
+
+    impl Announcing {
+        async fn at(station: &Station, org: &'static str) -> Self {
+            let realm = Realm { id: station.realm_id(), name: None, key: station.realm_key() };
+            let mut opts = Opts::new(key());
+            opts.realm_trust.insert(realm.id, realm.key.clone());
+            opts.connect_timeout = BOUND;
+            let (host, port) = ("127.0.0.1".to_owned(), station.address().port());
+            let seed = Seed { host, port, node_id: station.node_id() };
+            let pool = Pool::connect(vec![seed], opts).await.unwrap();
+            let node = NodeId::from_bytes(pool.node_id());
+            let (linked, links) = watch::channel(Linked::Up { pool, realm, stations: Vec::new() });
+            let links = Arc::new(Links::new(node, links));
+            let (memory, (changed, changes)) = (Arc::new(Memory::default()), watch::channel(0));
+            let fact = move || Fact::new("hecate-shop", org, node, vec![format!("{org}/order_v1")]);
+            let task = tokio::spawn(announce(links, Arc::clone(&memory), fact, changes));
+            Self { node, memory, changed, _linked: linked, _task: AbortOnDropHandle::new(task) }
+        }
+
+        /// Announces until another one knows.
+        async fn is_known_to(&self, other: &Self, procedure: &str) {
+            let heard = async {
+                while !other
+                    .memory
+                    .who_could_serve(procedure, Instant::now())
+                    .iter()
+                    .any(|known| known.node == self.node)
+                {
+                    self.changed.send_modify(|changes| *changes += 1);
+                    sleep(Duration::from_millis(50)).await;
+                }
+            };
+            tokio::time::timeout(BOUND, heard).await.unwrap();
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn services_of_a_realm_know_who_could_serve_what() {
+        let keys = Keys { node: key(), realm: key() };
+        let options = Options { puzzle_difficulty: 0, ..Options::new(keys, "hecate.local") };
+        let station = Station::start(options).await.unwrap();
+        let (shop, bank) = (Announcing::at(&station, "shop").await, Announcing::at(&station, "bank").await);
+        shop.is_known_to(&bank, "shop/order_v1").await;
+        bank.is_known_to(&shop, "bank/order_v1").await;
+        let known = bank.memory.lookup(shop.node, Instant::now()).unwrap();
+        assert_eq!((known.org.as_str(), known.service.as_str()), ("shop", "hecate-shop"));
+        assert!(bank.memory.who_could_serve("bank/order_v1", Instant::now()).is_empty(), "nobody hears itself");
     }
 }

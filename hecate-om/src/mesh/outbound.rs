@@ -21,10 +21,11 @@ use self::balance::Balance;
 use self::candidates::{Candidates, FRESH, MISSED};
 use self::outcome::{Cause, Outcome};
 use self::wire::{Request, Wire};
+use super::announce::Memory;
 use super::link::Links;
 use super::metadata::Metadata;
 use crate::capability::{CapabilityError, ErrorCode, Output, Via};
-use crate::client::{Address, CallError, Carrying, Delivered, Mesh, Outgoing, refused, timed_out};
+use crate::client::{Address, Announced, CallError, Carrying, Delivered, Mesh, Outgoing, refused, timed_out};
 use crate::node_id::NodeId;
 
 /// How many providers are asked for one call.
@@ -43,18 +44,19 @@ pub(crate) struct Outbound {
     candidates: Candidates,
     balance: Arc<Balance>,
     tokens: Option<TokenSource>,
+    memory: Arc<Memory>,
     /// What refused a call without a token.
     gated: Mutex<HashSet<Arc<str>>>,
 }
 
 impl Outbound {
-    pub(crate) fn new(links: Arc<Links>, tokens: Option<TokenSource>) -> Arc<Self> {
-        Arc::new(Self::over(Box::new(links), tokens))
+    pub(crate) fn new(links: Arc<Links>, tokens: Option<TokenSource>, memory: Arc<Memory>) -> Arc<Self> {
+        Arc::new(Self { memory, ..Self::over(Box::new(links), tokens) })
     }
 
     fn over(wire: Box<dyn Wire>, tokens: Option<TokenSource>) -> Self {
         let (candidates, balance, gated) = (Candidates::default(), Arc::default(), Mutex::default());
-        Self { wire, candidates, balance, tokens, gated }
+        Self { wire, candidates, balance, tokens, memory: Arc::default(), gated }
     }
 
     fn held(&self, procedure: &str) -> Option<Arc<[u8]>> {
@@ -76,6 +78,14 @@ impl Outbound {
 }
 
 impl Mesh for Outbound {
+    fn who_could_serve(&self, address: &Address) -> Vec<Announced> {
+        self.memory.who_could_serve(&address.procedure(), Instant::now())
+    }
+
+    fn lookup(&self, node: NodeId) -> Option<Announced> {
+        self.memory.lookup(node, Instant::now())
+    }
+
     fn call<'a>(&'a self, outgoing: Outgoing<'a>) -> Carrying<'a, Delivered> {
         Box::pin(async move { Bringing::new(self, outgoing).bring().await })
     }

@@ -17,7 +17,7 @@ use super::advertise::{Advertisements, Offered};
 use super::announce::{Fact, Memory, announce};
 use super::development::Development;
 use super::link::{Dialer, Linked, Links, Table, Target};
-use super::outbound::Outbound;
+use super::outbound::{Outbound, TokenSource};
 use super::serve::Answering;
 use super::system::System;
 use super::{access, procedure, watch as watching};
@@ -135,9 +135,9 @@ impl Presence {
         let certificate = Arc::new(CertificateWatch::new(setup.secrets_dir, Arc::clone(&setup.board)));
         tasks.spawn_on(Arc::clone(&certificate).run(), threads.handle());
         let held = Arc::clone(&tokens);
-        let outbound =
-            Outbound::new(Arc::clone(&links), Some(Arc::new(move |procedure: &str| held.for_procedure(procedure))));
         let memory = Arc::new(Memory::default());
+        let source: TokenSource = Arc::new(move |procedure| held.for_procedure(procedure));
+        let outbound = Outbound::new(Arc::clone(&links), Some(source), Arc::clone(&memory));
         let (service, org) = (setup.blueprint.info.name, setup.config.org.clone());
         let (found, node) = (Arc::clone(&advertisements), setup.node);
         // What is not found is not announced: it could not be called.

@@ -3,7 +3,8 @@
 use thiserror::Error;
 
 use super::bloom::Filter;
-use super::memory::Origin;
+use super::memory::is_of;
+use crate::client::Announced;
 use crate::mesh::value::{Value, size};
 use crate::node_id::NodeId;
 
@@ -20,7 +21,7 @@ const MAX_BYTES: usize = 256 * 1024;
 /// What a service announces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fact {
-    origin: Origin,
+    origin: Announced,
     procedures: Vec<String>,
 }
 
@@ -47,7 +48,7 @@ impl Fact {
         node: NodeId,
         procedures: Vec<String>,
     ) -> Self {
-        Self { origin: Origin { node, org: org.into(), service: service.into() }, procedures }
+        Self { origin: Announced { node, org: org.into(), service: service.into() }, procedures }
     }
 
     /// `{v, service, org, node, count, capabilities, filter: {bits, hashes, data}}`
@@ -79,7 +80,7 @@ impl Fact {
 }
 
 /// What a fact says, if `publisher`, whose signature it has, may say it.
-pub(super) fn read(value: &Value, publisher: NodeId) -> Result<(Origin, Filter), NotAFact> {
+pub(super) fn read(value: &Value, publisher: NodeId) -> Result<(Announced, Filter), NotAFact> {
     if size(value) > MAX_BYTES {
         return Err(NotAFact::TooLarge);
     }
@@ -98,12 +99,13 @@ pub(super) fn read(value: &Value, publisher: NodeId) -> Result<(Origin, Filter),
         Some(Value::Text(name)) if !name.is_empty() && name.len() <= MAX_NAME => Ok(name.clone()),
         _ => Err(NotAFact::Malformed(field)),
     };
-    let origin = Origin { node: publisher, org: name("org")?, service: name("service")? };
+    let origin = Announced { node: publisher, org: name("org")?, service: name("service")? };
     let filter = filter(value.get("filter")).ok_or(NotAFact::Malformed("filter"))?;
     let Some(Value::List(listed)) = value.get("capabilities") else {
         return Err(NotAFact::Malformed("capabilities"));
     };
-    let is_its_own = |name: &Value| matches!(name, Value::Text(name) if origin.serves(name) && filter.may_hold(name));
+    let is_its_own =
+        |name: &Value| matches!(name, Value::Text(name) if is_of(name, &origin.org) && filter.may_hold(name));
     if listed.len() > MAX_LISTED || !listed.iter().all(is_its_own) {
         return Err(NotAFact::Malformed("capabilities"));
     }

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::bloom::Filter;
 use super::fact::{self, NotAFact};
+use crate::client::Announced;
 use crate::mesh::value::Value;
 use crate::node_id::NodeId;
 
@@ -18,19 +19,9 @@ const FORGET_AFTER: Duration = Duration::from_secs(120);
 const MAX_ORIGINS: usize = 4_096;
 const MAX_BYTES: usize = 16 * 1024 * 1024;
 
-/// Who announced something.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Origin {
-    pub(crate) node: NodeId,
-    pub(crate) org: String,
-    pub(crate) service: String,
-}
-
-impl Origin {
-    /// Whether a procedure is one of its org.
-    pub(super) fn serves(&self, procedure: &str) -> bool {
-        procedure.strip_prefix(&self.org).is_some_and(|rest| rest.starts_with('/'))
-    }
+/// Whether a procedure is one of an org.
+pub(super) fn is_of(procedure: &str, org: &str) -> bool {
+    procedure.strip_prefix(org).is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// How it went so far.
@@ -62,7 +53,7 @@ struct Known {
 
 #[derive(Debug)]
 struct Remembered {
-    origin: Origin,
+    origin: Announced,
     filter: Filter,
     heard: Instant,
 }
@@ -77,16 +68,16 @@ impl Memory {
     }
 
     /// Who may serve a procedure: an advertisement with that org must confirm it.
-    pub(crate) fn who_could_serve(&self, procedure: &str, now: Instant) -> Vec<Origin> {
+    pub(crate) fn who_could_serve(&self, procedure: &str, now: Instant) -> Vec<Announced> {
         let known = self.known();
         let fresh = known.origins.values().filter(|remembered| remembered.is_fresh(now));
-        let could =
-            fresh.filter(|remembered| remembered.origin.serves(procedure) && remembered.filter.may_hold(procedure));
+        let could = fresh
+            .filter(|remembered| is_of(procedure, &remembered.origin.org) && remembered.filter.may_hold(procedure));
         could.map(|remembered| remembered.origin.clone()).collect()
     }
 
     /// What a node said that it is.
-    pub(crate) fn lookup(&self, node: NodeId, now: Instant) -> Option<Origin> {
+    pub(crate) fn lookup(&self, node: NodeId, now: Instant) -> Option<Announced> {
         let known = self.known();
         let remembered = known.origins.get(&node).filter(|remembered| remembered.is_fresh(now));
         remembered.map(|remembered| remembered.origin.clone())
