@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use hecate_om_station::{DevelopmentMesh, StationInfo};
+use hecate_om_station::{DevelopmentMesh, SeatState, StationInfo};
 use macula_rust::profile::Profile;
 use tokio::sync::{Mutex, watch};
 
@@ -65,9 +65,16 @@ impl Development {
         }
     }
 
-    /// Why the mesh could not be joined, if it could not.
+    /// Why there is no station to dial, if there is none.
     pub(super) fn trouble(&self) -> Option<String> {
-        self.trouble.borrow().clone()
+        let unjoined = self.trouble.borrow().clone();
+        unjoined.or_else(|| {
+            let mesh = self.mesh.try_lock().ok()?;
+            match &*mesh.as_ref()?.state().borrow() {
+                state @ SeatState::Failing(_) => Some(state.to_string()),
+                _ => None,
+            }
+        })
     }
 
     /// Whether the station runs in this process.

@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::config::mesh::{Realm, Station};
+use crate::guard::{LIMITS, Rate};
 use crate::node_id::NodeId;
 use crate::random;
 
@@ -38,11 +39,15 @@ const JITTER: u32 = 30;
 /// How long links may take to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(1);
 
-/// What the SDK remembers of calls, so that none runs twice: each until five minutes after its deadline.
-/// Its own numbers refuse the 257th call of a caller in that time. These are what the guard lets pass in 330
-/// seconds: 600 in ten seconds of one caller, and as many in all as a processor can verify.
+/// How long the SDK remembers a call, so that none runs twice: five minutes past its deadline, which is 30
+/// seconds ahead unless its caller says otherwise.
+const REMEMBERED_SECONDS: usize = 330;
+
+/// What the SDK remembers of calls. Its own numbers refuse the 257th call of a caller within that time; these
+/// let pass what the guard does of one caller, and of all as many as two processors can verify, some 200 each
+/// second: it looks through all of them at every new one.
 pub(crate) const ADMISSION: AdmissionLimits = AdmissionLimits {
-    caller_quota: 20_000,
+    caller_quota: remembered(LIMITS.per_caller),
     share: 65_536,
     cap: 131_072,
     reply_bytes: 256 * 1024,
@@ -52,6 +57,11 @@ pub(crate) const ADMISSION: AdmissionLimits = AdmissionLimits {
     inbox_bytes_per_caller: 16 * 1024 * 1024,
     inbox_bytes: 256 * 1024 * 1024,
 };
+
+/// How many calls of such a rate are remembered.
+const fn remembered(rate: Rate) -> usize {
+    (rate.calls as usize * REMEMBERED_SECONDS).div_ceil(rate.period.as_secs() as usize)
+}
 
 /// The stations to dial, and the realm that they serve.
 #[derive(Debug, Clone, PartialEq, Eq)]
