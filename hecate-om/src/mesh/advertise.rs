@@ -7,16 +7,16 @@
 mod state;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use macula_rust::node_key::NodeKey;
-use macula_rust::pool::Pool;
+use macula_rust::pool::{Pool, PoolError};
 use macula_rust::record::{self, Reason, RecordType, TombstoneOptions};
 use macula_rust::station_link::{Confidentiality, Link, LinkError, Offer, Served};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::config::mesh::Realm;
 use crate::identity::claim::Claim;
@@ -36,10 +36,25 @@ const MOST_REST: Duration = Duration::from_secs(20);
 /// How long the realm is waited for before the first try.
 const CLAIM: Duration = Duration::from_secs(5);
 
+/// How many advertisements one station has to deal with at once: a thousand that come together would each
+/// take longer than anybody waits.
+const AT_ONCE: usize = 32;
+
 /// How often the mesh is asked whether it finds an advertisement. They live five minutes.
 pub(crate) const CONFIRM: Duration = Duration::from_secs(60);
 
-/// How long that may take.
+/// What each of many adds to that: ten questions in a second are enough of a processor.
+const CONFIRM_EACH: Duration = Duration::from_millis(100);
+
+/// When it is first asked about a new advertisement, and what each of many adds to that.
+const FIRST: Duration = Duration::from_secs(2);
+const FIRST_EACH: Duration = Duration::from_millis(20);
+
+/// How often in a row the mesh may not find an advertisement before it is made anew: what one station was
+/// given, others may not have yet.
+const MISSES: u32 = 2;
+
+/// How long it may take to ask.
 const ANSWER: Duration = Duration::from_secs(5);
 
 /// By how much of a hundred times differ, so that a thousand advertisements are not renewed at once.
@@ -66,12 +81,45 @@ pub(crate) struct Advertisements {
     changes: Arc<watch::Sender<u64>>,
 }
 
+/// How fast stations are asked, by all advertisements together.
+struct Pace {
+    /// How many advertisements there are.
+    count: u32,
+    turns: Mutex<BTreeMap<NodeId, Arc<Semaphore>>>,
+}
+
+impl Pace {
+    fn at(&self, station: NodeId) -> Arc<Semaphore> {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(turns.entry(station).or_insert_with(|| Arc::new(Semaphore::new(AT_ONCE))))
+    }
+
+    /// When a new advertisement is first looked for.
+    fn first(&self) -> Duration {
+        random::about(FIRST + FIRST_EACH * self.count, 2 * JITTER)
+    }
+
+    /// When one that was found is looked for again.
+    fn again(&self) -> Duration {
+        random::about(CONFIRM.max(CONFIRM_EACH * self.count), JITTER)
+    }
+}
+
 /// One thing that is offered.
 struct Row {
     offered: Offered,
     standing: Standing,
+    pace: Arc<Pace>,
     /// Where it is served.
-    servings: tokio::sync::Mutex<BTreeMap<NodeId, Served>>,
+    servings: Mutex<BTreeMap<NodeId, Served>>,
+}
+
+/// What the mesh said when it was asked for an advertisement.
+enum Answer {
+    Found,
+    Missing,
+    /// It did not say.
+    Silence,
 }
 
 impl Advertisements {
@@ -80,10 +128,12 @@ impl Advertisements {
     pub(crate) fn new(links: Arc<Links>, identity: Arc<NodeKey>, offers: Vec<Offered>) -> Result<Arc<Self>, Twice> {
         let mut rows = BTreeMap::new();
         let changes = Arc::new(watch::Sender::new(0));
+        let count = u32::try_from(offers.len()).unwrap_or(u32::MAX);
+        let pace = Arc::new(Pace { count, turns: Mutex::default() });
         for offered in offers {
             let name = offered.procedure.clone();
-            let row =
-                Row { offered, standing: Standing::new(Arc::clone(&changes)), servings: tokio::sync::Mutex::default() };
+            let standing = Standing::new(Arc::clone(&changes));
+            let row = Row { offered, standing, pace: Arc::clone(&pace), servings: Mutex::default() };
             if rows.insert(name.clone(), Arc::new(row)).is_some() {
                 return Err(Twice(name));
             }
@@ -131,13 +181,17 @@ impl Advertisements {
     ///
     /// The SDK's own `stop` would refuse these at once, so it comes [later](Self::stop).
     pub(crate) async fn withdraw(&self) {
+        // First of all: none that is not there yet must come after its end.
+        self.rows.values().for_each(|row| row.standing.withdrawn());
         let Ok((pool, realm)) = self.links.linked() else { return };
         let mut withdrawing = JoinSet::new();
         for (procedure, row) in &self.rows {
+            if row.servings().is_empty() {
+                continue;
+            }
             let (pool, identity, realm, procedure) =
                 (pool.clone(), Arc::clone(&self.identity), realm.id, procedure.clone());
             let node = self.links.node();
-            row.standing.withdrawn();
             withdrawing.spawn(async move {
                 if let Err(error) = withdraw(&pool, &identity, node, &realm, &procedure).await {
                     tracing::warn!(procedure, %error, "an advertisement was not taken back; it ends within five minutes");
@@ -151,7 +205,8 @@ impl Advertisements {
     pub(crate) async fn stop(&self) {
         let mut stopping = JoinSet::new();
         for row in self.rows.values() {
-            for (_, served) in std::mem::take(&mut *row.servings.lock().await) {
+            row.standing.withdrawn();
+            for (_, served) in std::mem::take(&mut *row.servings()) {
                 stopping.spawn(async move { served.stop().await });
             }
         }
@@ -184,11 +239,9 @@ impl Row {
     async fn keep(self: Arc<Self>, links: Arc<Links>, mut claim: watch::Receiver<Claim>) {
         let mut changes = links.changes();
         let mut rest = REST;
-        let mut confirm_at = Instant::now();
-        loop {
-            if self.standing.is_withdrawn() {
-                return;
-            }
+        let mut confirm_at = None;
+        let mut misses = 0;
+        while !self.standing.is_withdrawn() {
             let linked = changes.borrow_and_update().clone();
             let Linked::Up { pool, realm, stations } = linked else {
                 self.standing.unlinked();
@@ -202,15 +255,31 @@ impl Row {
                 let _ = timeout(CLAIM, claim.changed()).await;
             }
             let is_served = self.serve(&pool, &realm, &stations).await;
-            if is_served && confirm_at <= Instant::now() {
-                self.confirm(&pool, &realm, links.node()).await;
-                confirm_at = Instant::now() + random::about(CONFIRM, JITTER);
+            let now = Instant::now();
+            if !is_served {
+                confirm_at = None;
+            } else if *confirm_at.get_or_insert_with(|| now + self.pace.first()) <= now {
+                confirm_at = match self.confirm(&pool, &realm, links.node()).await {
+                    Answer::Found => {
+                        misses = 0;
+                        Some(Instant::now() + self.pace.again())
+                    }
+                    Answer::Missing if misses + 1 == MISSES => {
+                        misses = 0;
+                        self.begin_anew().await;
+                        None
+                    }
+                    Answer::Missing => {
+                        misses += 1;
+                        Some(now)
+                    }
+                    Answer::Silence => Some(now),
+                };
             }
-            let wait = if is_served && self.standing.is_advertised() {
+            let wait = if self.standing.is_advertised() && self.missing(&stations).is_empty() {
                 rest = REST;
-                confirm_at.saturating_duration_since(Instant::now())
+                confirm_at.map_or(REST, |at| at.saturating_duration_since(Instant::now()))
             } else {
-                confirm_at = Instant::now();
                 let wait = random::about(rest, JITTER);
                 rest = (rest * 2).min(MOST_REST);
                 wait
@@ -218,64 +287,125 @@ impl Row {
             tokio::select! {
                 _ = changes.changed() => {}
                 Ok(()) = claim.changed(), if !self.standing.is_advertised() => rest = REST,
-                () = self.lapsed() => confirm_at = Instant::now(),
-                () = tokio::time::sleep(wait) => {}
+                () = self.lapsed() => confirm_at = None,
+                () = sleep(wait) => {}
             }
         }
     }
 
     /// Serves it at each station that does not have it yet; says whether any has it.
-    async fn serve(&self, pool: &Pool, realm: &Realm, stations: &[NodeId]) -> bool {
-        let mut servings = self.servings.lock().await;
-        servings.retain(|station, served| served.error().is_none() && stations.contains(station));
-        for station in stations {
-            if servings.contains_key(station) || self.standing.is_withdrawn() {
-                continue;
-            }
-            let serving = async {
-                let link = pool.link_to(station.as_bytes()).await.map_err(|error| error.to_string())?;
-                self.serve_on(&link, realm).await.map_err(|error| cause(&error, &self.offered.procedure))
-            };
-            match timeout(ACKNOWLEDGE, serving).await {
-                Ok(Ok(served)) => {
-                    self.standing.acknowledged();
-                    servings.insert(*station, served);
-                }
-                Ok(Err(cause)) => self.standing.failed(cause),
-                Err(_) => self.standing.failed(format!("the station did not acknowledge it within {ACKNOWLEDGE:?}")),
+    async fn serve(self: &Arc<Self>, pool: &Pool, realm: &Realm, stations: &[NodeId]) -> bool {
+        let mut serving = JoinSet::new();
+        for station in self.missing(stations) {
+            let (row, pool, realm) = (Arc::clone(self), pool.clone(), realm.clone());
+            serving.spawn(async move { row.serve_at(&pool, &realm, station).await });
+        }
+        while let Some(ended) = serving.join_next().await {
+            if let Err(error) = ended {
+                self.failed(format!("the SDK failed: {error}"));
             }
         }
-        !servings.is_empty()
+        !self.servings().is_empty()
     }
 
+    /// The stations that do not have it.
+    fn missing(&self, stations: &[NodeId]) -> Vec<NodeId> {
+        let mut servings = self.servings();
+        servings.retain(|station, served| served.error().is_none() && stations.contains(station));
+        stations.iter().filter(|station| !servings.contains_key(station)).copied().collect()
+    }
+
+    async fn serve_at(&self, pool: &Pool, realm: &Realm, station: NodeId) {
+        let link = match pool.link_to(station.as_bytes()).await {
+            Ok(link) => link,
+            Err(error) => return self.failed(error.to_string()),
+        };
+        let turns = self.pace.at(station);
+        let _turn = tokio::select! {
+            Ok(turn) = turns.acquire() => turn,
+            error = link.done() => return self.failed(error.to_string()),
+        };
+        if self.standing.is_withdrawn() {
+            return;
+        }
+        match self.serve_on(&link, realm).await {
+            Ok(served) => self.keep_serving(station, served).await,
+            Err(error) => self.failed(cause(&error, &self.offered.procedure)),
+        }
+    }
+
+    /// Waits for the station as long as the SDK does, although that has failed for long: an attempt that is
+    /// dropped stays behind in the link, where no other can begin then.
     async fn serve_on(&self, link: &Link, realm: &Realm) -> Result<Served, LinkError> {
         let mut offer = (self.offered.offer)(realm);
         offer.realm_key = Some(realm.key.clone());
         offer.confidential = Confidentiality::Preferred;
-        link.serve(offer).await
+        let mut serving = std::pin::pin!(link.serve(offer));
+        let late = async {
+            sleep(ACKNOWLEDGE).await;
+            self.failed(format!("the station did not acknowledge it within {ACKNOWLEDGE:?}"));
+            std::future::pending().await
+        };
+        tokio::select! {
+            biased;
+            served = &mut serving => served,
+            error = link.done() => Err(error),
+            never = late => never,
+        }
     }
 
-    /// Asks the mesh whether it finds us. If it does not, what we serve is worth nothing, and is begun anew.
-    async fn confirm(&self, pool: &Pool, realm: &Realm, node: NodeId) {
-        let found = timeout(ANSWER, pool.providers(&realm.id, &self.offered.procedure)).await;
-        let cause = match found {
-            Ok(Ok(providers)) if providers.iter().any(|provider| provider.node == *node.as_bytes()) => {
-                return self.standing.confirmed();
+    /// A station does not have it. Where another has it, it is found all the same.
+    fn failed(&self, cause: String) {
+        let servings = self.servings();
+        if servings.is_empty() {
+            self.standing.failed(cause);
+        }
+    }
+
+    async fn keep_serving(&self, station: NodeId, served: Served) {
+        {
+            let mut servings = self.servings();
+            if !self.standing.is_withdrawn() {
+                servings.insert(station, served);
+                return self.standing.acknowledged();
             }
-            Ok(Ok(_)) => "the mesh has others for it and does not find this node".to_owned(),
-            Ok(Err(error)) => format!("the mesh does not find it: {error}"),
-            Err(_) => format!("the mesh did not say within {ANSWER:?} whether it finds it"),
+        }
+        // It was taken back while the station took it. Nobody knows of it yet.
+        let _ = timeout(ANSWER, served.stop()).await;
+    }
+
+    /// Asks the mesh whether it finds us.
+    async fn confirm(&self, pool: &Pool, realm: &Realm, node: NodeId) -> Answer {
+        let found = timeout(ANSWER, pool.providers(&realm.id, &self.offered.procedure)).await;
+        let (answer, cause) = match found {
+            Ok(Ok(providers)) if providers.iter().any(|provider| provider.node == *node.as_bytes()) => {
+                self.standing.confirmed();
+                return Answer::Found;
+            }
+            Ok(Ok(_)) => (Answer::Missing, "the mesh has others for it and does not find this node".to_owned()),
+            Ok(Err(PoolError::NoProvider(_))) => (Answer::Missing, "the mesh does not find it".to_owned()),
+            Ok(Err(error)) => (Answer::Silence, format!("the mesh did not say whether it finds it: {error}")),
+            Err(_) => (Answer::Silence, format!("the mesh did not say within {ANSWER:?} whether it finds it")),
         };
         self.standing.failed(cause);
-        for (_, served) in std::mem::take(&mut *self.servings.lock().await) {
-            // So that it can be served anew on the same link.
+        answer
+    }
+
+    /// What is not found is worth nothing where it is served: that ends, so that it can begin again on the
+    /// same links.
+    async fn begin_anew(&self) {
+        if self.standing.is_withdrawn() {
+            return;
+        }
+        let servings = std::mem::take(&mut *self.servings());
+        for served in servings.into_values() {
             let _ = timeout(ANSWER, served.stop()).await;
         }
     }
 
     /// Waits until it is not served any more where it was.
     async fn lapsed(&self) {
-        let servings: Vec<Served> = self.servings.lock().await.values().cloned().collect();
+        let servings: Vec<Served> = self.servings().values().cloned().collect();
         if servings.is_empty() {
             return std::future::pending().await;
         }
@@ -284,6 +414,11 @@ impl Row {
             ends.spawn(async move { served.done().await });
         }
         let _ = ends.join_next().await;
+    }
+
+    /// Where it is served; nothing that is done under the lock can leave it half-done.
+    fn servings(&self) -> MutexGuard<'_, BTreeMap<NodeId, Served>> {
+        self.servings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -299,3 +434,6 @@ fn cause(error: &LinkError, procedure: &str) -> String {
         other => other.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests;

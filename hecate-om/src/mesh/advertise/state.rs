@@ -66,6 +66,9 @@ impl Standing {
 
     fn succeeded(&self) {
         let mut state = self.state();
+        if state.is_withdrawn {
+            return;
+        }
         state.last_success = Some(Instant::now());
         state.failure = None;
         self.is_now(&mut state, true);
@@ -74,6 +77,10 @@ impl Standing {
     /// The mesh does not have it, or nobody knows.
     pub(super) fn failed(&self, cause: String) {
         let mut state = self.state();
+        // What is taken back is not missed.
+        if state.is_withdrawn {
+            return;
+        }
         self.is_now(&mut state, false);
         let since = state.failure.as_ref().map_or_else(Instant::now, |(_, since)| *since);
         state.failure = Some((cause, since));
@@ -135,5 +142,16 @@ mod tests {
         standing.failed("lost".to_owned());
         assert!(standing.state().failure.as_ref().unwrap().1 >= first);
         assert!(standing.shown("acme/x_v1", Instant::now()).age_ms.is_some(), "the last success is not forgotten");
+    }
+
+    #[test]
+    fn what_was_taken_back_stays_so_whatever_comes_late() {
+        let standing = Standing::new(Arc::default());
+        standing.acknowledged();
+        standing.withdrawn();
+        standing.acknowledged();
+        assert!(!standing.is_advertised());
+        standing.failed("the mesh does not find it".to_owned());
+        assert_eq!(standing.shown("acme/x_v1", Instant::now()).error, None);
     }
 }
