@@ -26,7 +26,11 @@ use crate::node_id::NodeId;
 use crate::random;
 
 pub(crate) use fact::{Fact, NotAFact};
-pub(crate) use memory::{Counts, Memory, Origin};
+pub(crate) use memory::Memory;
+#[cfg(test)]
+pub(crate) use memory::{MAX_BYTES, MAX_ORIGINS};
+#[cfg(test)]
+pub(crate) use memory::{Counts, Origin};
 
 /// Where facts are published, in every realm.
 pub(crate) const TOPIC: &str = "_mesh.cap.announce";
