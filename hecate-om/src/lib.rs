@@ -30,6 +30,41 @@
 //! [`registry`] and its [`manifest`]; [`run`] boots it, tells its health and answers calls;
 //! [`testing`] does the same in a test. What a service needs beyond its calls, such as settings, secrets,
 //! tasks, checks of its health and a folder, it asks of its [`Context`].
+//!
+//! # Calls and the mesh
+//!
+//! Each capability is also found and called over the Macula mesh (feature `macula`, on by default): on a
+//! developer's box with no configuration, on a fleet with the stations and the realm that are set. Who may
+//! call says `access`. A service calls what it says that it uses, by the typed constants of the other one, of
+//! a [`remote_service!`] or by a [`Reference`]; the nearest provider answers, in this process, on this box or
+//! on the mesh:
+//!
+//! ```
+//! use hecate_om::prelude::*;
+//!
+//! #[message] pub struct Say { text: String }
+//! #[message] pub struct Said { text: String }
+//!
+//! remote_service!(pub Echo in "hecate-echo" { SAY: "echo.say" = 1, Say -> Said, access = open });
+//!
+//! #[derive(Refusal)] pub enum RepeatRefusal { #[refusal(transparent)] Call(CallError) }
+//!
+//! #[derive(Default)]
+//! pub struct Parrot;
+//!
+//! /// Repeats what the echo says.
+//! #[hecate_service(name = "hecate-parrot", uses(Echo))]
+//! impl Parrot {
+//!     /// Has the echo say it, and repeats that.
+//!     #[capability(version = 1, access = open)]
+//!     pub async fn repeat(&self, request: Say, call: &Call<Self>) -> Result<Said, RepeatRefusal> {
+//!         Ok(Echo::SAY.call(call, request).await?)
+//!     }
+//! }
+//! ```
+//!
+//! [`Calling`] takes a timeout, a node or a token; [`CallError`] tells what was tried. From a task, a
+//! [`Context`] stands in for the call.
 
 // What only the mesh uses stays where it belongs when that is left out.
 #![cfg_attr(not(feature = "macula"), allow(dead_code, unused_imports))]
@@ -50,7 +85,7 @@ mod health;
 #[cfg(feature = "macula")]
 mod identity;
 mod lifecycle;
-#[cfg(test)]
+#[cfg(all(test, feature = "macula"))]
 mod limits;
 mod listener;
 mod local;

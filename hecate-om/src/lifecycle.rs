@@ -28,6 +28,8 @@ use crate::telemetry::Audience;
 
 pub(crate) use banner::{announce, program};
 pub(crate) use boot::BootError;
+#[cfg(feature = "macula")]
+pub(crate) use on_mesh::inspect_identity;
 pub(crate) use signals::{Signal, Stop, signals};
 
 /// How many threads a service needs besides its workers: those that do what may block, on the control

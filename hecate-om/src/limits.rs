@@ -11,6 +11,8 @@ use crate::health::check::{LIMIT, MAX_CHECKS};
 use crate::health::{MAX_BODY, endpoint};
 use crate::listener::{HEAD_TIMEOUT, MAX_HEAD, READ_TIMEOUT};
 use crate::local::{self, DISCARD_TIME, MAX_DISCARDED};
+use crate::mesh::link::ADMISSION;
+use crate::mesh::{announce, outbound, value};
 use crate::secret::{MAX_BYTES, MAX_SECRETS};
 use crate::tasks::MAX_TASKS;
 use crate::telemetry::metrics::{MAX_EXPOSITION, MAX_LABEL_SETS};
@@ -35,6 +37,7 @@ fn rows() -> Vec<(&'static str, String)> {
     let bytes = |value| format!("{} bytes", number(value));
     let at_once = |rate: Rate| format!("{} in {}", number(rate.calls), seconds(rate.period));
     let files = |most: usize, share: &str| format!("{}, and {share} of the process's files", number(most));
+    let station = hecate_om_station::Limits::default();
     let stop_timeout = setting::STOP_TIMEOUT.default.trim_matches('`').replace('s', " s");
     vec![
         ("request", bytes(MAX_REQUEST)),
@@ -48,6 +51,33 @@ fn rows() -> Vec<(&'static str, String)> {
         ("calls of one capability by all nodes of the mesh", at_once(LIMITS.total)),
         ("what is kept of the nodes that call a capability", bytes(rate::memory(LIMITS).next_power_of_two())),
         ("calls that led to a call", number(MAX_HOPS)),
+        ("providers that one call is brought to", number(outbound::MOST_ATTEMPTS)),
+        (
+            "a message on the mesh",
+            format!(
+                "{}, {} values and keys, {} levels",
+                bytes(value::MAX_BYTES),
+                number(value::MAX_ITEMS),
+                value::MAX_DEPTH
+            ),
+        ),
+        (
+            "calls of one node, and of all, that are remembered so that none runs twice",
+            format!("{}, {}", number(ADMISSION.caller_quota), number(ADMISSION.cap)),
+        ),
+        (
+            "nodes whose announcements are remembered, and their filters",
+            format!("{}, {}", number(announce::MAX_ORIGINS), bytes(announce::MAX_BYTES)),
+        ),
+        ("connections of the development station", number(station.connections)),
+        (
+            "calls that wait at the development station, and those of one caller",
+            format!("{}, {}", number(station.pending_calls), number(station.pending_calls_of_one)),
+        ),
+        (
+            "records of the development station",
+            format!("{}, {}", number(station.records), bytes(station.record_bytes)),
+        ),
         ("time of one call, its body included", "the capability's `timeout`".to_owned()),
         ("`tracestate` of a call", format!("{}, {MAX_STATE_MEMBERS} members", bytes(MAX_STATE))),
         ("head of a request", format!("{}, {}", bytes(MAX_HEAD), seconds(HEAD_TIMEOUT))),

@@ -29,7 +29,8 @@ fn collect_tests(folder: &Path, tests: &mut BTreeSet<String>) {
             collect_tests(&path, tests);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             let text = fs::read_to_string(&path).unwrap();
-            for after in text.split("#[test]\n").chain(text.split("#[tokio::test]\n")).skip(1) {
+            let beginnings = ["#[test]\n", "#[tokio::test]\n", "#[tokio::test("];
+            for after in beginnings.iter().flat_map(|beginning| text.split(beginning).skip(1)) {
                 let name = after.split_once("fn ").and_then(|(_, rest)| rest.split_once('('));
                 tests.extend(name.map(|(name, _)| name.to_owned()));
             }

@@ -53,3 +53,26 @@ fn a_start_tells_where_its_settings_came_from() {
     process.signal(Signal::TERM);
     assert_eq!(process.exit_code(), 0);
 }
+
+#[test]
+fn check_tells_which_node_a_service_is_and_makes_no_key() {
+    let launch = lab().with("HECATE_MESH", "auto");
+    let data = launch.folder().join("kept");
+    let launch = launch.with("HECATE_DATA_DIR", data.to_str().unwrap());
+    let (code, found, _) = launch.run(&["check"]);
+    assert_eq!(code, 0, "{found}");
+    assert!(found.contains("identity       a key will be made in "), "{found}");
+    assert!(!data.exists(), "check makes nothing");
+
+    let identity = data.join("identity");
+    std::fs::create_dir_all(&identity).unwrap();
+    std::fs::write(identity.join("node-id"), format!("{}\n", "0a".repeat(32))).unwrap();
+    let (code, found, _) = launch.run(&["check"]);
+    assert_eq!(code, 66, "{found}");
+    assert!(found.contains(&format!("identity       the key of node {} is lost", "0a".repeat(32))), "{found}");
+
+    let off = launch.with("HECATE_MESH", "off");
+    let (code, found, _) = off.run(&["check"]);
+    assert_eq!(code, 0, "{found}");
+    assert!(found.contains("mesh           off") && !found.contains("identity"), "{found}");
+}

@@ -111,6 +111,12 @@ fn places(blueprint: &Blueprint, config: &Config, findings: &mut Findings) {
     };
     kept("data folder", &config.data_dir, "it will be made when the service asks for it", findings);
     kept("secrets folder", &config.secrets_dir, "help: make it if the service asks for a secret", findings);
+    #[cfg(feature = "macula")]
+    match crate::lifecycle::inspect_identity(config) {
+        Ok(found) => found.iter().for_each(|found| findings.ok("identity", found)),
+        Err(error) => findings.error(error.exit_code(), "identity", &chain(&error)),
+    }
+    findings.ok("mesh", &config.mesh.to_string());
     // The address of one that runs is taken by itself.
     if !is_running {
         health(config, findings);

@@ -9,6 +9,9 @@ use super::value::{Node, Origin, Value, shown};
 /// The prefix of the runtime's variables.
 const PREFIX: &str = "HECATE_";
 
+/// The prefix of what any client of the mesh may be told: only what is nearly ours is meant for us.
+const SHARED_PREFIX: &str = "MACULA_";
+
 /// The variables of a process that have a name which is text.
 pub(super) struct Environment(Vec<(String, Option<String>)>);
 
@@ -36,7 +39,8 @@ impl Environment {
     pub(super) fn check_unknown(&self, service: &ServiceVariables<'_>, report: &mut Report) {
         for (name, value) in &self.0 {
             let value = value.as_deref().unwrap_or_default();
-            let (known, nearness): (Vec<&str>, _) = if name.starts_with(PREFIX) {
+            let is_shared = name.starts_with(SHARED_PREFIX);
+            let (known, nearness): (Vec<&str>, _) = if is_shared || name.starts_with(PREFIX) {
                 (setting::ALL.iter().map(|setting| setting.variable).collect(), None)
             } else if let Some(prefix) = service.prefix.filter(|prefix| name.starts_with(prefix)) {
                 (service.names.iter().map(String::as_str).collect(), Some(prefix.len()))
@@ -54,6 +58,7 @@ impl Environment {
             });
             match near.min() {
                 Some((_, known)) => report.problem(shown(name), "is no setting", format!("did you mean {known}?")),
+                None if is_shared => {}
                 None => report.ignored(shown(name), "is no setting of this service", "unset it"),
             }
         }

@@ -389,6 +389,15 @@ fn unknown_settings_are_warnings_unless_they_must_not_be() {
 }
 
 #[test]
+fn variables_of_the_mesh_are_for_others_too_unless_they_are_nearly_ours() {
+    let others = Layers::new(&[("MACULA_TRACE_FILE", "x")]).strict();
+    assert!(others.load::<()>().unwrap().warnings.is_empty());
+    let misspelt = Layers::new(&[("MACULA_STATION_SEED", "station.example")]);
+    let told = "MACULA_STATION_SEED is no setting; help: did you mean MACULA_STATION_SEEDS?";
+    assert_eq!(misspelt.problems::<()>(), [told], "it would be on a mesh of its own otherwise");
+}
+
+#[test]
 fn variables_of_a_service_without_settings_are_its_own_affair() {
     let layers = Layers::new(&[("LIBRARY_TWON", "x")]).site("[service]\na = 1");
     let warnings = layers.load::<()>().unwrap().warnings;

@@ -51,6 +51,28 @@ impl Identity {
         Ok(found)
     }
 
+    /// Looks for the key that [`load`](Self::load) would take, and makes nothing; none when that would make
+    /// one. Blocks.
+    ///
+    /// # Errors
+    /// Those of `load` that what is there leads to.
+    pub(crate) fn inspect(place: &Place) -> Result<Option<Self>, IdentityError> {
+        let found = match read(&place.secrets_dir, place.profile)? {
+            Some(key) => Self::of(key, place.provisioned(), false)?,
+            None => match read(&place.folder(), place.profile)? {
+                Some(key) => Self::of(key, place.own(), false)?,
+                None => {
+                    let text = marker_text(place)?;
+                    return text.map_or(Ok(None), |text| Err(lost(place, &text)));
+                }
+            },
+        };
+        if let Some(text) = marker_text(place)? {
+            found.is_that_of(place, &text)?;
+        }
+        Ok(Some(found))
+    }
+
     /// The key.
     pub(crate) fn key(&self) -> &Arc<NodeKey> {
         &self.key
@@ -84,12 +106,7 @@ impl Identity {
             return Self::of(key, path, false);
         }
         if let Some(text) = marker_text(place)? {
-            return Err(IdentityError::Lost {
-                node: text.parse::<NodeId>().map_or_else(|_| "(unknown)".to_owned(), |node| node.to_string()),
-                provisioned: place.provisioned(),
-                own: path,
-                marker: place.marker(),
-            });
+            return Err(lost(place, &text));
         }
         // The folder itself must be on the disk before what is in it.
         sync(&place.data_dir)?;
@@ -100,15 +117,20 @@ impl Identity {
         Ok(made)
     }
 
+    /// Whether the marker says that the service was this node.
+    fn is_that_of(&self, place: &Place, marker: &str) -> Result<(), IdentityError> {
+        let (key, path) = (self.path.clone(), place.marker());
+        match marker.parse::<NodeId>() {
+            Ok(node) if node == self.node => Ok(()),
+            Ok(was) => Err(IdentityError::OtherNode { key, node: self.node, was, marker: path }),
+            Err(_) => Err(IdentityError::Marker { path, what: "holds no node id", key }),
+        }
+    }
+
     /// Notes which node the service is, or finds that it was that one.
     fn mark(&self, place: &Place) -> Result<(), IdentityError> {
-        let marker = place.marker();
         match marker_text(place)? {
-            Some(text) => match text.parse::<NodeId>() {
-                Ok(node) if node == self.node => Ok(()),
-                Ok(was) => Err(IdentityError::OtherNode { key: self.path.clone(), node: self.node, was, marker }),
-                Err(_) => Err(IdentityError::Marker { path: marker, what: "holds no node id", key: self.path.clone() }),
-            },
+            Some(text) => self.is_that_of(place, &text),
             None => match write_marker(place, self.node) {
                 // With its key from the secrets folder a service may run where nothing can be written.
                 Err(error) if self.path == place.provisioned() => {
@@ -122,6 +144,16 @@ impl Identity {
                 written => written,
             },
         }
+    }
+}
+
+/// That a service had a key and has none.
+fn lost(place: &Place, marker: &str) -> IdentityError {
+    IdentityError::Lost {
+        node: marker.parse::<NodeId>().map_or_else(|_| "(unknown)".to_owned(), |node| node.to_string()),
+        provisioned: place.provisioned(),
+        own: place.own(),
+        marker: place.marker(),
     }
 }
 

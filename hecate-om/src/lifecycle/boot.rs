@@ -307,7 +307,11 @@ impl IdentifiedClaim {
         let Self { claimed, identified } = self;
         let bind = async { endpoint::bind(&steps.launch.config.health).await };
         let health = steps.step("opening health", bind).await?;
-        health.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+        health.warnings.iter().for_each(|warning| match steps.launch.audience {
+            Audience::Machine => tracing::warn!("{warning}"),
+            // The banner tells where health is, and a second service on a box is nothing to be warned of.
+            Audience::Person => tracing::info!("{warning}"),
+        });
         let place = health.place.clone();
         claimed.folder.publish(&claimed.folder.paths.health_address(), &place.to_string())?;
         let tasks = Arc::clone(&claimed.tasks);

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "macula")]
 pub(super) use here::{Identified, OnMesh};
+#[cfg(feature = "macula")]
+pub(crate) use here::inspect_identity;
 #[cfg(not(feature = "macula"))]
 pub(super) use nowhere::{Identified, OnMesh};
 
@@ -17,7 +19,7 @@ mod here {
     use crate::config::mesh::MeshMode;
     use crate::dispatch::Dispatch;
     use crate::health::board::Board;
-    use crate::identity::{Identity, Place};
+    use crate::identity::{Identity, IdentityError, Place};
     use crate::lifecycle::boot::BootError;
     use crate::mesh::access::profile_of;
     use crate::mesh::presence::{Presence, Setup};
@@ -32,12 +34,29 @@ mod here {
             if config.mesh.mode == MeshMode::Off {
                 return Ok(Self(None));
             }
-            let place = Place {
-                data_dir: config.data_dir.clone(),
-                secrets_dir: config.secrets_dir.clone(),
-                profile: profile_of(config.mesh.profile),
-            };
-            Ok(Self(Some(Identity::load(&place)?)))
+            Ok(Self(Some(Identity::load(&place_of(config))?)))
+        }
+    }
+
+    /// Which node the service is, in words, by the key that a boot would take; nothing where it takes none.
+    /// Blocks.
+    ///
+    /// # Errors
+    /// Those that would end the boot.
+    pub(crate) fn inspect_identity(config: &Config) -> Result<Option<String>, IdentityError> {
+        let place = place_of(config);
+        let told = |place: &Place| format!("a key will be made in {}", place.data_dir.join("identity").display());
+        let shown = |found: Identity| format!("node {}, {}", found.node(), found.path().display());
+        let is_on_mesh = config.mesh.mode != MeshMode::Off;
+        let found = if is_on_mesh { Some(Identity::inspect(&place)?) } else { None };
+        Ok(found.map(|found| found.map_or_else(|| told(&place), shown)))
+    }
+
+    fn place_of(config: &Config) -> Place {
+        Place {
+            data_dir: config.data_dir.clone(),
+            secrets_dir: config.secrets_dir.clone(),
+            profile: profile_of(config.mesh.profile),
         }
     }
 

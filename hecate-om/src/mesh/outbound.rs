@@ -29,7 +29,7 @@ use crate::client::{Address, Announced, CallError, Carrying, Delivered, Mesh, Ou
 use crate::node_id::NodeId;
 
 /// How many providers are asked for one call.
-const MOST_ATTEMPTS: usize = 8;
+pub(crate) const MOST_ATTEMPTS: usize = 8;
 /// How many procedures are remembered that ask for a token.
 const MOST_GATED: usize = 4096;
 /// Whoever does not answer for so long has failed; a caller in more of a hurry learns nothing.

@@ -95,7 +95,7 @@ impl Presence {
     pub(crate) fn begin(setup: Setup) -> io::Result<Self> {
         let (state, links) = watch::channel(Linked::Down(Vec::new()));
         let links = Arc::new(Links::new(setup.node, links));
-        let table = Arc::new(Table::new());
+        let table = Arc::new(Table::new(setup.config.stations.is_empty()));
         let advertisements = Advertisements::new(Arc::clone(&links), Arc::clone(&setup.identity), offers(&setup));
         let advertisements = advertisements.map_err(io::Error::other)?;
         let (target, dialed) = watch::channel(fixed_target(&setup.config));

@@ -16,8 +16,8 @@ use crate::node_id::NodeId;
 const FORGET_AFTER: Duration = Duration::from_secs(120);
 
 /// Nodes and bytes of filters that are remembered; who was heard longest ago goes first.
-const MAX_ORIGINS: usize = 4_096;
-const MAX_BYTES: usize = 16 * 1024 * 1024;
+pub(crate) const MAX_ORIGINS: usize = 4_096;
+pub(crate) const MAX_BYTES: usize = 16 * 1024 * 1024;
 
 /// Whether a procedure is one of an org.
 pub(super) fn is_of(procedure: &str, org: &str) -> bool {

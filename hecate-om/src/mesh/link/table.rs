@@ -19,6 +19,8 @@ pub(crate) struct Table {
     rows: Mutex<Rows>,
     /// What happens from now on is meant to.
     is_leaving: AtomicBool,
+    /// The station is that of a developer's box: it goes with the service that runs it, and is back at once.
+    is_development: bool,
     changes: watch::Sender<()>,
 }
 
@@ -36,9 +38,10 @@ struct Row {
 }
 
 impl Table {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(is_development: bool) -> Self {
         let rows = Rows { stations: Vec::new(), down_since: Some(Instant::now()) };
-        Self { rows: Mutex::new(rows), is_leaving: AtomicBool::new(false), changes: watch::Sender::new(()) }
+        let (rows, is_leaving) = (Mutex::new(rows), AtomicBool::new(false));
+        Self { rows, is_leaving, is_development, changes: watch::Sender::new(()) }
     }
 
     /// These stations are dialed from now on.
@@ -60,7 +63,7 @@ impl Table {
             row.trouble = trouble;
         }
         if news && !self.is_leaving.load(Ordering::Relaxed) {
-            row.tell();
+            row.tell(self.is_development);
         }
         rows.settle();
         drop(rows);
@@ -156,11 +159,15 @@ impl Row {
         Self { node: station.node, place, is_up: false, trouble }
     }
 
-    fn tell(&self) {
+    fn tell(&self, is_development: bool) {
         match &self.trouble {
             None if self.is_up => tracing::info!(station = self.place, node = %self.node, "linked"),
             Some(trouble) if trouble.is_permanent => {
                 tracing::error!(station = self.place, reason = trouble.text, "a station refuses this node");
+            }
+            // That it does not come back, health tells.
+            Some(trouble) if is_development => {
+                tracing::info!(station = self.place, reason = trouble.text, "no link; it is dialed again");
             }
             Some(trouble) => tracing::warn!(station = self.place, reason = trouble.text, "no link"),
             None => tracing::info!(station = self.place, "the link ended"),
@@ -182,7 +189,7 @@ mod tests {
 
     #[test]
     fn what_cannot_pass_is_told_at_once_and_what_can_after_a_while() {
-        let (table, now) = (Table::new(), Instant::now());
+        let (table, now) = (Table::new(false), Instant::now());
         table.expect(&[station()]);
         table.note(station().node, false, trouble(false));
         assert_eq!(table.health(now), None, "a station that starts again");
@@ -198,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_link_that_was_up_is_missed_from_its_end_on() {
-        let table = Table::new();
+        let table = Table::new(true);
         table.expect(&[station()]);
         table.note(station().node, true, None);
         table.note(station().node, false, trouble(false));
