@@ -1,6 +1,6 @@
 """Python serves under an org that it claims, and a service written in Rust calls it."""
 
-from macula_py import InvalidArgumentError, MaculaError, NotFoundError, ProviderError, RealmMemberRequired, UcanRequired
+from macula_py import NotFoundError, ProviderError, RealmMemberRequired, UcanRequired
 from macula_py.ucan import key_id
 
 from mesh import check, check_error, run
