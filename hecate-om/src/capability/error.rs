@@ -7,10 +7,13 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::MAX_HOPS;
+use super::{CallId, MAX_HOPS};
 
 /// When a caller may come back to a service that starts, drains, is full or lacks something.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// What a caller gets of what broke inside.
+const INSIDE: &str = "the service failed; its log tells more";
 
 /// Why a call was not answered with a reply.
 ///
@@ -183,9 +186,18 @@ impl CapabilityError {
     /// assert_eq!(read().unwrap_err().code(), "internal");
     /// ```
     pub fn internal(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        let mut error = Self::new(ErrorCode::Internal, "the service failed; its log tells more under this call id");
+        let mut error = Self::new(ErrorCode::Internal, INSIDE);
         error.source = Some(source.into());
         error
+    }
+
+    /// The same, naming the call where its message sends the caller to the log: not every way to a caller
+    /// has a place for the id beside the message.
+    pub(crate) fn under(mut self, call: CallId) -> Self {
+        if self.code == ErrorCode::Internal && self.message == INSIDE {
+            self.message = format!("{INSIDE} under the call id {call}").into();
+        }
+        self
     }
 
     /// The same, with machine-readable details.

@@ -225,7 +225,7 @@ impl Admitted {
         }
         self.counted = true;
         self.tell_failed(&error);
-        error
+        error.under(self.id)
     }
 
     /// A service's own refusals are its business; what broke is told once, with all that is known.

@@ -170,6 +170,8 @@ impl Outcome {
 
     /// What a provider answered: its runtime with a code of the SDK, or its handler with a text.
     fn of_provider(code: &str, detail: Option<&str>) -> Self {
+        // An exception without words is told as an empty one.
+        let detail = detail.filter(|detail| !detail.trim().is_empty());
         let busy = |what: &'static str| {
             let error = CapabilityError::new(ErrorCode::Overloaded, what);
             Self::NotRun(Cause::Busy(error.retryable(Some(RETRY_AFTER))))
@@ -343,6 +345,7 @@ mod tests {
         assert_eq!(refused("ValueError: bad"), said("handler_error", "ValueError: bad", false));
         assert_eq!(refused("what a day"), said("handler_error", "what a day", false));
         assert_eq!(refused(": x"), said("handler_error", ": x", false));
+        assert_eq!(refused(" "), said("handler_error", "the provider does not say why", false));
         let long = format!("{}: x", "a".repeat(65));
         assert_eq!(refused(&long).0, "handler_error");
     }
