@@ -83,6 +83,11 @@ fn ask(asker: &Process, timeout_ms: u64) -> (u16, Value) {
     (answer.status, answer.json())
 }
 
+/// What a caller is told whose call was not answered.
+fn refusal(error: &Value) -> &str {
+    error["detail"].as_str().unwrap_or_else(|| panic!("{error}"))
+}
+
 /// Calls until somebody answers; returns how long that took.
 fn reached(asker: &Process) -> Duration {
     let look = || {

@@ -27,13 +27,14 @@ fn m2_a_registration_that_a_station_refuses_is_told_with_its_reason_until_it_is_
     stage.order(&format!("refuse {SAY} not_authorized"));
     let sayer = stage.dialed_by(sayer()).ready();
     let asker = stage.dialed_by(asker()).ready();
+    advertised(&asker);
     wait_for_error(&sayer, SAY, "the station refused it: not_authorized");
     // Each is on its own.
     let whisper = "hecate-sayer/sayer.whisper_v1";
     within(SOON, "the other one is advertised", || (offered(&sayer, whisper)["is_advertised"] == true).then_some(()));
     let (status, error) = ask(&asker, 2_000);
     assert_eq!(status, 503, "{error}");
-    assert!(error["message"].as_str().unwrap().contains("nobody provides `hecate-sayer/sayer.say@1`"), "{error}");
+    assert!(refusal(&error).contains("nobody provides `hecate-sayer/sayer.say@1`"), "{error}");
 
     let words = ["mesh.advertisements", "1 of 4 are not advertised", SAY, "the station refused it: not_authorized"];
     let took = told(&sayer, Duration::from_secs(80), &words);
