@@ -1,5 +1,7 @@
 //! M2: what a station does not take, and a realm that waits for its operator.
 
+use hecate_om_tests::eventually;
+use rustix::process::Signal;
 use serde_json::Value;
 
 use super::*;
@@ -68,4 +70,22 @@ fn m2_a_service_that_is_admitted_later_is_pending_until_then_and_advertised_with
     well(&sayer);
     let asker = stage.dialed_by(asker()).ready();
     reached(&asker);
+}
+
+#[test]
+fn m2_what_drains_is_found_by_nobody_before_it_refuses_a_call() {
+    let stage = stage();
+    let mut sayer = stage.dialed_by(sayer()).with("HECATE_STOP_TIMEOUT", "60s").ready();
+    let asker = stage.dialed_by(asker()).ready();
+    advertised(&sayer);
+    advertised(&asker);
+    let told = |process: &Process, step: &str| process.log().iter().any(|line| line["step"] == step);
+    sayer.signal(Signal::TERM);
+    eventually("its advertisements are taken back", || told(&sayer, "taken back from the mesh").then_some(()));
+    // It never looked before, so that it knows nobody of whom nothing is found.
+    let (status, error) = ask(&asker, 2_000);
+    assert!(!told(&sayer, "new calls are refused"), "{}", sayer.stdout());
+    assert_eq!(status, 503, "{error}");
+    assert!(refusal(&error).contains("nobody advertises it on the mesh"), "{error}");
+    assert_eq!(sayer.exit_code(), 0, "{}", sayer.stdout());
 }
