@@ -9,6 +9,7 @@ mod files;
 mod http;
 mod injection;
 mod latency;
+mod mesh;
 mod notify;
 mod promises;
 mod secrets;
@@ -62,6 +63,13 @@ fn assert_still_answers(wire: &mut Wire) {
 
 fn assert_answers(process: &Process) {
     assert_still_answers(&mut process.wire());
+}
+
+/// A service that does the least that can be asked of it, at once.
+fn assert_alive_over(process: &Process) {
+    let begun = Instant::now();
+    assert_eq!(process.probe("/livez").status, 200);
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
 }
 
 fn assert_alive(lab: &TestService<Lab>) {

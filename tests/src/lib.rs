@@ -7,6 +7,7 @@ mod gauge;
 pub mod lab;
 pub mod process;
 mod seed;
+pub mod stage;
 pub mod wire;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,6 +19,7 @@ pub use gauge::Latencies;
 pub use lab::Lab;
 pub use process::{Launch, Process};
 pub use seed::Seed;
+pub use stage::Stage;
 pub use wire::{Answer, Wire};
 
 /// How long a test waits for what must come. Far longer than it takes: only a failure waits it out.
@@ -27,13 +29,21 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 ///
 /// # Panics
 /// When it does not within [`PATIENCE`].
-pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn eventually<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    within(PATIENCE, what, look).0
+}
+
+/// Waits until `look` finds something, and tells how long that took.
+///
+/// # Panics
+/// When it does not find it in that time.
+pub fn within<T>(longest: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> (T, Duration) {
     let begun = Instant::now();
     loop {
         if let Some(found) = look() {
-            return found;
+            return (found, begun.elapsed());
         }
-        assert!(begun.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
+        assert!(begun.elapsed() < longest, "not within {longest:?}: {what}");
         std::thread::sleep(Duration::from_millis(2));
     }
 }

@@ -18,6 +18,7 @@ use super::on_mesh::{Identified, OnMesh};
 use super::running::{Owned, Running, Up};
 use super::signals::{Signal, Stop, next_stop};
 use super::{Launch, Ready, drain};
+use crate::config::mesh::MeshConfig;
 use crate::context::Surroundings;
 use crate::dispatch::Dispatch;
 use crate::exit;
@@ -280,12 +281,7 @@ impl Claimed {
 
     /// Who the service is: a key that is lost or open to others ends the boot before anything is told.
     async fn identify(self, steps: &mut Steps<'_>) -> Result<IdentifiedClaim, Ended> {
-        let mesh = &steps.launch.config.mesh;
-        if steps.launch.audience == Audience::Machine
-            && !cfg!(debug_assertions)
-            && !mesh.is_chosen
-            && mesh.stations.is_empty()
-        {
+        if must_choose_mesh(&steps.launch.config.mesh, steps.launch.audience, cfg!(debug_assertions)) {
             return Err(BootError::MeshNotChosen.into());
         }
         let config = steps.launch.config.clone();
@@ -294,6 +290,11 @@ impl Claimed {
         let identified = steps.step_within(IDENTITY, "reading the identity", read).await?;
         Ok(IdentifiedClaim { claimed: self, identified })
     }
+}
+
+/// Whether nobody said on which mesh the service is to be, and nobody looks who would see that it is a small one.
+pub(super) fn must_choose_mesh(mesh: &MeshConfig, audience: Audience, is_debug: bool) -> bool {
+    audience == Audience::Machine && !is_debug && !mesh.is_chosen && mesh.stations.is_empty()
 }
 
 /// It is known who the service is.

@@ -37,6 +37,34 @@ fn run_with(start: Start, variables: &[(&str, &str)]) -> (mpsc::Sender<Signal>, 
     (sender, std::thread::spawn(run))
 }
 
+#[test]
+fn a_release_build_without_a_terminal_has_to_be_told_of_the_mesh() {
+    let must_choose = |variables: &[(&str, &str)], audience, is_debug| {
+        let start: Start = |_| unreachable!("nothing starts here");
+        let blueprint = Blueprint { info: &INFO, settings: SettingsType::of::<()>(), contracts: Vec::new(), start };
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let config = Config::load(&blueprint, Sources::only(variables)).unwrap().config;
+        boot::must_choose_mesh(&config.mesh, audience, is_debug)
+    };
+    assert!(must_choose(&[], Audience::Machine, false));
+    assert!(!must_choose(&[], Audience::Person, false), "who looks sees where it is");
+    assert!(!must_choose(&[], Audience::Machine, true), "nobody runs a fleet of debug builds");
+    for mode in ["auto", "off"] {
+        assert!(!must_choose(&[("HECATE_MESH", mode)], Audience::Machine, false), "{mode}");
+    }
+    let (node, key) = ("ab".repeat(32), "cd".repeat(32));
+    let stations = [
+        ("MACULA_STATION_SEEDS", "127.0.0.1"),
+        ("MACULA_STATION_NODE_IDS", &node),
+        ("HECATE_REALM", "io.example"),
+        ("HECATE_REALM_KEY", &key),
+    ];
+    assert!(!must_choose(&stations, Audience::Machine, false));
+    let error = boot::BootError::MeshNotChosen;
+    assert_eq!(error.exit_code(), 78);
+    assert!(error.to_string().starts_with("HECATE_MESH is not set"), "{error}");
+}
+
 fn until(what: &str, holds: impl Fn() -> bool) {
     let begun = Instant::now();
     while !holds() {

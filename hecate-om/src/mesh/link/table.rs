@@ -14,6 +14,9 @@ use crate::node_id::NodeId;
 /// How long no link may be up before that is worth telling: a station that starts again takes a moment.
 pub(crate) const GRACE: Duration = Duration::from_secs(5);
 
+/// How long a link must last before all is well: by one that comes and goes, hardly anybody is found.
+const STEADY: Duration = Duration::from_secs(2);
+
 /// The stations that are dialed.
 pub(crate) struct Table {
     rows: Mutex<Rows>,
@@ -26,8 +29,12 @@ pub(crate) struct Table {
 
 struct Rows {
     stations: Vec<Row>,
-    /// Since when no link is up.
+    /// Since when no link has been up that lasted.
     down_since: Option<Instant>,
+    /// Since when a link is up.
+    up_since: Option<Instant>,
+    /// How often one came up since `down_since`.
+    came: u32,
 }
 
 struct Row {
@@ -39,7 +46,7 @@ struct Row {
 
 impl Table {
     pub(crate) fn new(is_development: bool) -> Self {
-        let rows = Rows { stations: Vec::new(), down_since: Some(Instant::now()) };
+        let rows = Rows { stations: Vec::new(), down_since: Some(Instant::now()), up_since: None, came: 0 };
         let (rows, is_leaving) = (Mutex::new(rows), AtomicBool::new(false));
         Self { rows, is_leaving, is_development, changes: watch::Sender::new(()) }
     }
@@ -109,8 +116,12 @@ impl Table {
 
     /// How the links are; nothing while it is too early to say.
     pub(crate) fn health(&self, now: Instant) -> Option<Health> {
-        let rows = self.rows();
-        let Some(since) = rows.down_since else { return Some(Health::Ok) };
+        let mut rows = self.rows();
+        let Some(since) = rows.missed_since(now) else { return Some(Health::Ok) };
+        if rows.up_since.is_some() {
+            // What was told last holds until the link has lasted.
+            return None;
+        }
         let down = now.saturating_duration_since(since);
         let told = rows.stations.iter().any(|row| row.trouble.as_ref().is_some_and(|trouble| trouble.is_permanent));
         if !told && down < GRACE {
@@ -118,7 +129,8 @@ impl Table {
         }
         let causes = rows.causes().join("; ");
         let causes = if causes.is_empty() { "no station is known yet".to_owned() } else { causes };
-        Some(Health::degraded(format!("no link to a station for {} s: {causes}", down.as_secs())))
+        let what = if rows.came == 0 { "no link to a station" } else { "links come and go" };
+        Some(Health::degraded(format!("{what} for {} s: {causes}", down.as_secs())))
     }
 
     /// How many links are up, of how many.
@@ -135,13 +147,33 @@ impl Table {
 
 impl Rows {
     fn settle(&mut self) {
+        let (now, was_up) = (Instant::now(), self.up_since.is_some());
         let is_up = self.stations.iter().any(|row| row.is_up);
-        self.down_since = if is_up { None } else { self.down_since.or_else(|| Some(Instant::now())) };
+        if is_up && !was_up {
+            self.up_since = Some(now);
+            self.came = self.came.saturating_add(1);
+        } else if !is_up {
+            // Whether the one that ended had lasted, nobody may have asked yet.
+            self.missed_since(now);
+            self.up_since = None;
+            self.down_since.get_or_insert(now);
+        }
+    }
+
+    /// Since when no link has been up that lasted; nothing while one is.
+    fn missed_since(&mut self, now: Instant) -> Option<Instant> {
+        if self.up_since.is_some_and(|up| now.saturating_duration_since(up) >= STEADY) {
+            (self.down_since, self.came) = (None, 0);
+        }
+        self.down_since
     }
 
     fn causes(&self) -> Vec<String> {
-        let cause = |row: &Row| Some(format!("{}: {}", row.place, row.trouble.as_ref()?.text));
-        self.stations.iter().filter(|row| !row.is_up).filter_map(cause).collect()
+        let cause = |row: &Row| {
+            let text = row.trouble.as_ref().map_or("it has not answered yet", |trouble| &trouble.text);
+            format!("{}: {text}", row.place)
+        };
+        self.stations.iter().filter(|row| !row.is_up).map(cause).collect()
     }
 
     fn is_refused(&self) -> bool {
@@ -199,8 +231,30 @@ mod tests {
         assert!(table.is_refused());
         assert!(matches!(table.health(now), Some(Health::Degraded(_))));
         table.note(station().node, true, None);
-        assert_eq!(table.health(now), Some(Health::Ok));
+        assert_eq!(table.health(Instant::now()), None, "it has not lasted yet");
+        assert_eq!(table.health(Instant::now() + STEADY), Some(Health::Ok));
         assert_eq!(table.count(), (1, 1));
+    }
+
+    #[test]
+    fn a_station_that_has_said_nothing_yet_is_named() {
+        let table = Table::new(true);
+        table.expect(&[station()]);
+        let told = table.health(Instant::now() + GRACE + Duration::from_secs(1)).unwrap();
+        assert_eq!(told, Health::degraded("no link to a station for 6 s: station ::1:9: it has not answered yet"));
+    }
+
+    #[test]
+    fn links_that_do_not_last_are_missed_all_the_time() {
+        let table = Table::new(true);
+        table.expect(&[station()]);
+        for _ in 0..3 {
+            table.note(station().node, true, None);
+            assert_eq!(table.health(Instant::now() + STEADY / 2), None);
+            table.note(station().node, false, trouble(false));
+        }
+        let told = table.health(Instant::now() + GRACE + Duration::from_secs(1)).unwrap();
+        assert_eq!(told, Health::degraded("links come and go for 6 s: station ::1:9: no use"));
     }
 
     #[test]
@@ -208,9 +262,11 @@ mod tests {
         let table = Table::new(true);
         table.expect(&[station()]);
         table.note(station().node, true, None);
+        assert_eq!(table.health(Instant::now() + STEADY), Some(Health::Ok));
         table.note(station().node, false, trouble(false));
         let now = Instant::now();
         assert_eq!(table.health(now), None);
-        assert!(table.health(now + GRACE).is_some());
+        let told = table.health(now + GRACE + Duration::from_secs(1)).unwrap();
+        assert!(matches!(told, Health::Degraded(reason) if reason.starts_with("no link to a station for 6 s")));
     }
 }
