@@ -5,14 +5,14 @@ use hecate_om_tests::eventually;
 use super::{Mesh, ask, on_mesh, stranger, wait_until_advertised};
 
 #[test]
-fn p6_what_is_for_members_is_refused_without_a_token_and_answered_to_who_declares_its_use() {
+fn p6_what_is_for_members_is_refused_without_a_good_token_and_answered_to_who_declares_its_use() {
     let mesh = Mesh::new();
     let ring = mesh.ring("one");
-    let stranger = on_mesh(stranger(), mesh.runtime()).ready();
-    wait_until_advertised(&stranger);
-    let told = stranger.wire().call("stranger.ask", r#"{"what":"member"}"#).json();
+    wait_until_advertised(&mesh.asker);
+    let told = ask(&mesh.asker, r#"{"what":"member","token":"made up"}"#);
     assert_eq!((&told["code"], &told["is_retryable"]), (&"unauthorized".into(), &false.into()), "{told}");
     assert!(told["error"].as_str().unwrap().contains("let the realm grant `call:hecate-ring/ring.member@1`"), "{told}");
+    assert!(!told["error"].as_str().unwrap().contains("made up"), "nobody repeats a token: {told}");
     // The token comes a moment after the link.
     let told = eventually("a token", || {
         let told = ask(&mesh.asker, r#"{"what":"member"}"#);
@@ -20,9 +20,15 @@ fn p6_what_is_for_members_is_refused_without_a_token_and_answered_to_who_declare
     });
     assert_eq!(told["seen"]["via"], "mesh", "{told}");
     let node = super::told(&mesh.asker)["node"].as_str().unwrap().to_owned();
-    assert!(told["seen"]["caller"].as_str().unwrap().contains(&node), "who calls is who signed: {told}");
+    assert!(told["seen"]["by_whom"].as_str().unwrap().contains(&node), "who calls is who signed: {told}");
     assert_eq!(ask(&mesh.asker, r#"{"what":"issued"}"#)["code"], "unauthorized", "of an issuer that is not the realm");
-    assert!(ask(&mesh.asker, r#"{"what":"who"}"#)["seen"].is_object(), "what is open is open");
+    assert!(ask(&mesh.asker, r#"{"what":"who","token":"made up"}"#)["seen"].is_object(), "what is open is open");
+    // Who declares a capability by its name has what it needs for it, too.
+    let stranger = on_mesh(stranger(), mesh.runtime()).ready();
+    eventually("a token", || {
+        let told = stranger.wire().call("stranger.ask", r#"{"what":"member"}"#).json();
+        told["seen"].is_object().then_some(())
+    });
     assert!(ring.launch.journal().is_empty());
 }
 

@@ -1,5 +1,5 @@
 //! Services that call each other over the mesh: `hecate-ring` is called, `hecate-asker` calls it and
-//! tells everything that it knows of its call, and so does `hecate-stranger`, which knows it by name only.
+//! tells everything that it knows of its call, and `hecate-stranger` calls it without having its types.
 //! `RING` tells which one runs.
 
 use std::io::Write;
@@ -32,7 +32,8 @@ struct Seen {
     by: String,
     hops: u8,
     via: String,
-    caller: String,
+    /// Who called; `caller` itself is a field of the mesh.
+    by_whom: String,
     trace: String,
     left_ms: u64,
 }
@@ -45,6 +46,8 @@ struct Ask {
     #[serde(default)]
     gate: String,
     timeout_ms: Option<u64>,
+    /// To be shown in place of its own.
+    token: Option<String>,
     #[serde(default = "once")]
     times: u32,
 }
@@ -141,6 +144,9 @@ impl Asker {
             if let Some(timeout) = ask.timeout_ms {
                 calling = calling.timeout(Duration::from_millis(timeout));
             }
+            if let Some(token) = &ask.token {
+                calling = calling.token(token.as_bytes());
+            }
             told = match calling.detailed().await {
                 Ok(said) => Told { seen: Some(said.reply), attempts: words(&said.attempts), ..Told::default() },
                 Err(error) => Told::of(&error),
@@ -162,10 +168,10 @@ impl Asker {
     }
 }
 
-/// Asks without having been let in.
+/// Asks by name.
 #[hecate_service(name = "hecate-stranger", uses("hecate-ring/ring.member" = 1))]
 impl Stranger {
-    /// Asks the ring what only members may.
+    /// Asks the ring, once.
     #[capability(version = 1)]
     async fn ask(&self, ask: Ask, call: &Call<Self>) -> Result<Told> {
         let member = Reference::new("hecate-ring/ring.member", 1).map_err(CapabilityError::internal)?;
@@ -212,7 +218,7 @@ fn seen(call: &Call<Ring>) -> Seen {
         by: variable("RING_NAME"),
         hops: call.hops(),
         via: call.via().to_string(),
-        caller: format!("{:?}", call.caller()),
+        by_whom: format!("{:?}", call.caller()),
         trace: call.trace().trace_id().to_string(),
         left_ms: u64::try_from(call.time_left().as_millis()).unwrap_or(u64::MAX),
     }
