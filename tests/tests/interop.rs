@@ -214,7 +214,8 @@ fn example(name: &str) -> String {
     let output = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let lines = String::from_utf8(output.stdout).unwrap();
-    let of_it = |line: Json| (line["target"]["name"] == *name).then(|| line["executable"].as_str().map(str::to_owned))?;
+    let of_it =
+        |line: Json| (line["target"]["name"] == *name).then(|| line["executable"].as_str().map(str::to_owned))?;
     lines.lines().filter_map(|line| serde_json::from_str(line).ok()).find_map(of_it).expect("its program")
 }
 
