@@ -28,6 +28,8 @@
 
 #[cfg(feature = "macula")]
 mod carried;
+#[cfg(feature = "macula")]
+mod mesh;
 
 use std::fmt;
 use std::fs::{DirBuilder, OpenOptions};
@@ -59,6 +61,9 @@ use crate::name::{NAME_RULE, is_name};
 use crate::notify::Supervisor;
 use crate::service::{Blueprint, Service};
 use crate::telemetry::{Audience, chain};
+
+#[cfg(feature = "macula")]
+pub use self::mesh::Mesh;
 
 /// Runs a test that awaits, for packages that have no runtime of their own.
 ///
@@ -94,6 +99,9 @@ pub struct TestService<S> {
     /// Where its sockets are; the others of its box hold it, too.
     place: Arc<TemporaryFolder>,
     _folder: TemporaryFolder,
+    /// The mesh that it is on goes away after it.
+    #[cfg(feature = "macula")]
+    _mesh: Option<Arc<mesh::Running>>,
 }
 
 /// Starts a service on sockets of its own and waits until it is ready.
@@ -149,13 +157,23 @@ pub struct Setup<S> {
     data_dir: Option<PathBuf>,
     settings: Option<ServiceSettings>,
     place: Option<Arc<TemporaryFolder>>,
+    #[cfg(feature = "macula")]
+    mesh: Option<Arc<mesh::Running>>,
     service: PhantomData<fn() -> S>,
 }
 
 impl<S: Service> Setup<S> {
     /// Nothing but empty folders.
     pub fn new() -> Self {
-        Self { secrets: Vec::new(), data_dir: None, settings: None, place: None, service: PhantomData }
+        Self {
+            secrets: Vec::new(),
+            data_dir: None,
+            settings: None,
+            place: None,
+            #[cfg(feature = "macula")]
+            mesh: None,
+            service: PhantomData,
+        }
     }
 
     /// With a secret: a file of that name in the secrets folder, mode 0600.
@@ -205,6 +223,14 @@ impl<S: Service> Setup<S> {
         self
     }
 
+    /// On a [`Mesh`]; otherwise it is on none. Its calls go over the mesh, wherever the others of the test
+    /// run, and [`start`](Self::start) waits until everything that it offers is found there.
+    #[cfg(feature = "macula")]
+    pub fn on(mut self, mesh: &Mesh) -> Self {
+        self.mesh = Some(mesh.running());
+        self
+    }
+
     /// Starts the service and waits until it is ready.
     ///
     /// # Errors
@@ -219,20 +245,33 @@ impl<S: Service> Setup<S> {
             Some(place) => place,
             None => Arc::new(TemporaryFolder::new().map_err(failed)?),
         };
-        let mut sources = Sources::only([
+        let mut variables = vec![
             (setting::RUNTIME_DIR.variable, place.path.join("run").into_os_string()),
             (setting::DATA_DIR.variable, data_dir.into_os_string()),
             (setting::SECRETS_DIR.variable, secrets_dir.into_os_string()),
             (setting::HEALTH_ADDR.variable, "127.0.0.1:0".into()),
             (setting::LOG.variable, "off".into()),
-            (setting::MESH.variable, "off".into()),
-        ]);
+        ];
+        #[cfg(feature = "macula")]
+        match &self.mesh {
+            Some(mesh) => variables.extend(mesh.settings().map(|(name, value)| (name, value.into()))),
+            None => variables.push((setting::MESH.variable, "off".into())),
+        }
+        #[cfg(not(feature = "macula"))]
+        variables.push((setting::MESH.variable, "off".into()));
+        let mut sources = Sources::only(variables);
         if let Some(settings) = self.settings {
             sources = sources.with_settings(settings);
         }
         let wrong = |error: ConfigError| NotStarted { exit_code: error.exit_code(), message: error.to_string() };
         let config = Config::load(&blueprint, sources).map_err(wrong)?.config;
-        run(blueprint, config, place, folder).await
+        let service = run(blueprint, config, place, folder).await?;
+        #[cfg(feature = "macula")]
+        if let Some(mesh) = self.mesh {
+            mesh.found(service.health).await?;
+            return Ok(service.on(mesh));
+        }
+        Ok(service)
     }
 }
 
@@ -309,6 +348,8 @@ async fn run<S: Service>(
             service: PhantomData,
             place,
             _folder: folder,
+            #[cfg(feature = "macula")]
+            _mesh: None,
         }),
         _ => Err(is_done
             .await
@@ -379,6 +420,13 @@ impl<S: Service> TestService<S> {
 }
 
 impl<S> TestService<S> {
+    /// Keeps its mesh.
+    #[cfg(feature = "macula")]
+    fn on(mut self, mesh: Arc<mesh::Running>) -> Self {
+        self._mesh = Some(mesh);
+        self
+    }
+
     /// Asks the service to end, as SIGTERM would, without waiting for it. To ask again changes nothing.
     pub fn begin_stop(&self) {
         // A second request would end the service at once.

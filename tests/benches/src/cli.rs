@@ -9,6 +9,7 @@ mod dispatch;
 mod echo;
 mod instructions;
 mod load;
+mod mesh;
 mod process;
 mod rebuild;
 mod report;
@@ -25,6 +26,7 @@ const USAGE: &str = "usage: cargo run --release --manifest-path tests/benches/Ca
   instructions   instructions per call under callgrind; fails above the limits of the project (CI runs it)
   load           requests per second, latency, CPU and memory
   start          from the start of the process to the first healthy answer; in-process costs
+  mesh           one call over the mesh, against the same with the SDK alone
   rebuild        cargo build after an edit of one of 50 handlers (runs cargo, takes minutes)
   table          all of them, as Markdown for the README";
 
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
         ["instructions"] => process::build_servers().and_then(|()| instructions::run()),
         ["load"] => process::build_servers().and_then(|()| load::run()).map(shown),
         ["start"] => process::build_servers().and_then(|()| start_and_dispatch()).map(shown),
+        ["mesh"] => process::build_servers().and_then(|()| mesh::run()).map(shown),
         ["rebuild"] => rebuild::run().map(shown),
         ["table"] => process::build_servers().and_then(|()| table()),
         ["help" | "-h" | "--help"] => {
@@ -69,6 +72,6 @@ fn start_and_dispatch() -> Outcome<String> {
 fn table() -> Outcome<bool> {
     println!("{}", report::heading());
     let passed = instructions::run()?;
-    println!("\n{}\n{}\n{}", load::run()?, start_and_dispatch()?, rebuild::run()?);
+    println!("\n{}\n{}\n{}\n{}", load::run()?, start_and_dispatch()?, mesh::run()?, rebuild::run()?);
     Ok(passed)
 }

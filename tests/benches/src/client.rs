@@ -44,7 +44,7 @@ impl Echo {
 /// A whole reply.
 pub(crate) struct Reply<'a> {
     pub(crate) status: u16,
-    body: &'a [u8],
+    pub(crate) body: &'a [u8],
 }
 
 impl<'a> Reply<'a> {

@@ -97,13 +97,17 @@ pub(crate) struct Launch {
     pub(crate) under: Vec<OsString>,
     /// What it finds in its environment besides its own settings.
     pub(crate) variables: &'static [(&'static str, &'static str)],
+    /// Where services find each other; a folder of its own without one.
+    pub(crate) runtime_dir: Option<PathBuf>,
+    /// The folder of its data, where it is on the development mesh of its box.
+    pub(crate) on_mesh: Option<PathBuf>,
     /// Where it tells its health; anywhere, if at all, without one.
     pub(crate) health: Option<SocketAddr>,
 }
 
 impl Launch {
     pub(crate) fn of(server: Server) -> Self {
-        Self { server, under: Vec::new(), variables: &[], health: None }
+        Self { server, under: Vec::new(), variables: &[], runtime_dir: None, on_mesh: None, health: None }
     }
 
     /// Starts it, with the same environment wherever this runs.
@@ -119,8 +123,11 @@ impl Launch {
             Some(service) => {
                 let health = self.health.unwrap_or_else(|| ([127, 0, 0, 1], 0).into());
                 // Made by the service: its mode is its own affair.
-                let run = folder.path().join("run");
+                let run = self.runtime_dir.unwrap_or_else(|| folder.path().join("run"));
                 command.env("HECATE_RUNTIME_DIR", &run).env("HECATE_HEALTH_ADDR", health.to_string());
+                let mode = if self.on_mesh.is_some() { "auto" } else { "off" };
+                let data = self.on_mesh.unwrap_or_else(|| folder.path().join("data"));
+                command.env("HECATE_MESH", mode).env("HECATE_DATA_DIR", data);
                 run.join(service).join("sockets/api.sock")
             }
             None => {
