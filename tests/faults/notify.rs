@@ -81,6 +81,7 @@ fn n1_ready_is_told_once_and_stopping_before_anything_closes() {
             phases,
             [
                 "claiming the folder\n",
+                "reading the identity\n",
                 "opening health\n",
                 "opening the socket\n",
                 "`start` of the service\n",

@@ -18,7 +18,9 @@ fn told(process: &Process, message: &str, field: &str) -> Vec<String> {
 fn boot_tells_its_phases_in_order_and_how_long_each_took() {
     let process = lab().ready();
     let phases = told(&process, "phase of boot ended", "phase");
-    assert_eq!(phases, ["claiming the folder", "opening health", "opening the socket", "start", "health"]);
+    let expected =
+        ["claiming the folder", "reading the identity", "opening health", "opening the socket", "start", "health"];
+    assert_eq!(phases, expected);
     let lines = process.log();
     let phases: Vec<_> = lines.iter().filter(|line| line["message"] == "phase of boot ended").collect();
     assert!(phases.iter().all(|line| line["took_ms"].is_u64() && line["level"] == "INFO"), "{phases:?}");

@@ -175,7 +175,9 @@ fn d1_a_thousand_calls_in_flight_all_get_their_replies_whatever_else_is_on_the_s
     assert_eq!(process.exit_code(), 0, "{}", process.stdout());
     assert_nothing_is_left(&process);
     assert_eq!(process.launch.journal(), "start\nstarted\nstop\n");
-    let log = process.log();
+    let mut log = process.log();
+    // On a slow box there are more slow calls than are told of; how many, the log tells when it closes.
+    log.retain(|line| line["message"] != "lines suppressed");
     let at = |message: &str| log.iter().position(|line| line["message"] == message);
     let order = [at("ready"), at("stopping"), at("stopped")];
     assert!(order.is_sorted() && order.iter().all(Option::is_some), "{order:?} in {log:?}");
