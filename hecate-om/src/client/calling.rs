@@ -85,8 +85,7 @@ impl<S> Parent for Context<S> {
     }
 }
 
-/// A call as it is to be made.
-#[derive(Debug)]
+/// A call as it is to be made. It may hold a token, so it is never shown.
 pub(crate) struct Plan {
     pub(crate) address: Address,
     pub(crate) cause: Cause,

@@ -8,6 +8,7 @@ pub(super) use nowhere::{Identified, OnMesh};
 #[cfg(feature = "macula")]
 mod here {
     use std::sync::Arc;
+    use std::time::Duration;
 
     use tokio::runtime::Handle;
     use tokio::time::Instant;
@@ -16,7 +17,8 @@ mod here {
     use crate::config::Config;
     use crate::config::mesh::MeshMode;
     use crate::dispatch::Dispatch;
-    use crate::health::board::Board;
+    use crate::health::board::{Board, Finding};
+    use crate::health::{Health, Impact};
     use crate::identity::{Identity, Place};
     use crate::lifecycle::boot::BootError;
     use crate::mesh::access::profile_of;
@@ -37,7 +39,10 @@ mod here {
                 secrets_dir: config.secrets_dir.clone(),
                 profile: profile_of(config.mesh.profile),
             };
-            Ok(Self(Some(Identity::load(&place)?)))
+            let identity = Identity::load(&place)?;
+            let (node, key, is_new) = (identity.node(), identity.path().display(), identity.is_new());
+            tracing::info!(%node, %key, is_new, "identity");
+            Ok(Self(Some(identity)))
         }
     }
 
@@ -76,6 +81,10 @@ mod here {
                 }
                 Err(error) => {
                     tracing::error!(%error, "the service is not on the mesh");
+                    let health = Health::degraded(format!("the service is not on the mesh: {error}"));
+                    let check = board.add("mesh.link", Impact::Degrading);
+                    let at = std::time::Instant::now();
+                    board.note(check, Finding { health, code: None, at, took: Duration::ZERO });
                     Self(None)
                 }
             }

@@ -26,7 +26,7 @@ use crate::node_id::NodeId;
 use crate::random;
 
 pub(crate) use fact::{Fact, NotAFact};
-pub(crate) use memory::{Counts, Memory, Origin};
+pub(crate) use memory::{Memory, Origin};
 
 /// Where facts are published, in every realm.
 pub(crate) const TOPIC: &str = "_mesh.cap.announce";
@@ -112,7 +112,7 @@ fn take(memory: &Memory, own: NodeId, delivery: Delivery, now: Instant) {
 /// Waits for the next change; for ever when nobody can make one any more.
 async fn change<T>(changes: &mut watch::Receiver<T>) {
     if changes.changed().await.is_err() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

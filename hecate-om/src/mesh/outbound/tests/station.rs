@@ -72,7 +72,12 @@ async fn root(station: &Station) -> (Root, watch::Sender<Linked>) {
     let realm = Realm { id: station.realm_id(), name: None, key: station.realm_key() };
     let (state, watched) = watch::channel(Linked::Up { pool, realm, stations: Vec::new() });
     let calls = Calls::new(&INFO, settings());
-    calls.join_mesh(Outbound::new(Arc::new(Links::new(node, watched)), None));
+    calls.join_mesh(Outbound::new(
+        Arc::new(Links::new(node, watched)),
+        tokio::runtime::Handle::current(),
+        None,
+        Arc::default(),
+    ));
     (Root(calls), state)
 }
 
