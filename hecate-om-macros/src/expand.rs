@@ -288,7 +288,10 @@ fn access(access: &Access) -> Option<TokenStream> {
 
 fn uses_table(uses: &[Use]) -> Option<TokenStream> {
     let uses = uses.iter().map(|used| match used {
-        Use::Service(ty) => quote!(__hecate::Use::Service(<#ty as __hecate::Provider>::NAME)),
+        Use::Service(ty) => quote!(__hecate::Use::Service {
+            name: <#ty as __hecate::Provider>::NAME,
+            closed: <#ty as __hecate::Provider>::CLOSED,
+        }),
         Use::Capability { reference, version } => {
             let (reference, version) = (reference.to_string(), Literal::u16_unsuffixed(*version));
             quote!(__hecate::Use::Capability { reference: #reference, version: #version })

@@ -107,6 +107,13 @@ fn remote(raw: &RawRemote, ty: &Ident, name: &str, entries: &[Entry], crate_path
                 __hecate::Capability::new(#address)#marks;
         }
     });
+    let closed = entries.iter().filter_map(Entry::closed);
+    let closed: Vec<_> = closed.collect();
+    let closed = (!closed.is_empty()).then(|| {
+        quote! {
+            const CLOSED: &'static [(&'static ::core::primitive::str, ::core::primitive::u16)] = &[#(#closed),*];
+        }
+    });
     // A type without values: there is nothing of it here but its name.
     quote! {
         #(#attributes)* #doc #debug
@@ -115,7 +122,10 @@ fn remote(raw: &RawRemote, ty: &Ident, name: &str, entries: &[Entry], crate_path
             use #private as __hecate;
             #[automatically_derived]
             #[allow(deprecated)]
-            impl __hecate::Provider for #ty { const NAME: &'static ::core::primitive::str = #name; }
+            impl __hecate::Provider for #ty {
+                const NAME: &'static ::core::primitive::str = #name;
+                #closed
+            }
             #[allow(dead_code, deprecated, private_interfaces, clippy::all)]
             impl #ty { #(#constants)* }
         };

@@ -15,7 +15,7 @@ mod sample;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::capability::{CapabilityInfo, HandlerContract, RefusalCode};
+use crate::capability::{Access, CapabilityInfo, HandlerContract, RefusalCode};
 use crate::service::{Blueprint, ServiceInfo};
 use message::MessageSchema;
 
@@ -42,6 +42,11 @@ struct CapabilityContract {
     description: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     deprecated: Option<&'static str>,
+    /// Told to callers; not of the contract that a lock holds.
+    #[serde(skip)]
+    access: Access,
+    #[serde(skip)]
+    is_idempotent: bool,
     request: MessageSchema,
     reply: MessageSchema,
     refusals: Vec<RefusalCode>,
@@ -89,6 +94,8 @@ impl CapabilityContract {
             version: info.version,
             description: info.description,
             deprecated: info.deprecated,
+            access: info.access,
+            is_idempotent: info.is_idempotent,
             request: MessageSchema::request(handler.request),
             reply: MessageSchema::reply(handler.reply),
             refusals: (handler.refusals)(),

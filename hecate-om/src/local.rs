@@ -358,6 +358,8 @@ fn listing(info: &ServiceInfo) -> serde_json::Value {
             "name": capability.name,
             "version": capability.version,
             "description": capability.description,
+            "access": capability.access.to_string(),
+            "idempotent": capability.is_idempotent,
             "timeout_ms": capability.timeout.as_millis(),
             "path": format!("/capabilities/{}/v{}", capability.name, capability.version),
         });

@@ -107,8 +107,14 @@ pub struct ServiceInfo {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Use {
-    /// Whatever a service offers, by the name of that.
-    Service(&'static str),
+    /// Whatever a service offers.
+    Service {
+        /// Its name, `hecate-rag`.
+        name: &'static str,
+        /// Name and version of what it offers to callers with a token only, where its crate is not linked;
+        /// of one that is linked the registry tells.
+        closed: &'static [(&'static str, u16)],
+    },
     /// One capability, by reference.
     Capability {
         /// `<org>/<name>`, or `<name>` in the org of the caller.
@@ -130,6 +136,9 @@ pub enum Use {
 pub trait Provider {
     /// Its name, `hecate-greeter`.
     const NAME: &'static str;
+
+    #[doc(hidden)]
+    const CLOSED: &'static [(&'static str, u16)] = &[];
 }
 
 #[diagnostic::do_not_recommend]

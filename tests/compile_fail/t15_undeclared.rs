@@ -1,4 +1,4 @@
-use hecate_om::{Uses, prelude::*};
+use hecate_om::prelude::*;
 
 #[message]
 pub struct Query {
@@ -18,13 +18,9 @@ impl Greeter {
     /// Greets one person.
     #[capability(version = 1)]
     async fn greet(&self, request: Query, call: &Call<Self>) -> Result<Query> {
-        let _ = call.id();
-        needs(Rag::QUERY, self);
-        Ok(request)
+        Ok(Rag::QUERY.call(call, request).await.unwrap())
     }
 }
-
-fn needs<P: Uses<S>, S, R, T>(_: Capability<S, R, T>, _: &P) {}
 
 fn main() -> ExitCode {
     let _ = Greeter::GREET;

@@ -70,13 +70,13 @@ fn main() {
     uses::<Ping, Rag>();
     uses::<Ping, Ping>();
     uses::<games::Pong, Ping>();
-    assert_eq!(games::Pong::info().uses, [Use::Service("hecate-ping")]);
+    assert_eq!(games::Pong::info().uses, [Use::Service { name: "hecate-ping", closed: &[] }]);
     let reference = |reference, version| Use::Capability { reference, version };
     assert_eq!(
         Ping::info().uses,
         [
-            Use::Service(games::Pong::NAME),
-            Use::Service(Rag::NAME),
+            Use::Service { name: games::Pong::NAME, closed: &[] },
+            Use::Service { name: Rag::NAME, closed: &[] },
             reference("rag.query", 1),
             reference("acme/rag.query", 1),
             reference("acme/rag.query", 2),

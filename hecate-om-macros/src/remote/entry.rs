@@ -1,7 +1,7 @@
 //! One capability of a remote service: `QUERY: "rag.query" = 1, Query -> Answer, idempotent`.
 
 use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
-use quote::ToTokens;
+use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::{Attribute, Expr, Ident, LitStr, Token, Type, braced};
@@ -32,6 +32,12 @@ impl Entry {
     pub(super) fn address(&self, provider: Option<&LitStr>) -> TokenStream {
         let provider = provider.map(LitStr::value).unwrap_or_default();
         expand::address(&provider, self.name.as_deref().unwrap_or_default(), self.version.unwrap_or(1))
+    }
+
+    /// Its name and version, if callers need a token.
+    pub(super) fn closed(&self) -> Option<TokenStream> {
+        let (name, version) = (self.name.as_deref()?, self.version?);
+        (self.access != Access::Open).then(|| quote!((#name, #version)))
     }
 
     pub(super) fn marks(&self) -> TokenStream {

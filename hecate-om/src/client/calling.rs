@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::future::{Future, IntoFuture};
-use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -85,8 +84,7 @@ impl<S> Parent for Context<S> {
     }
 }
 
-/// A call as it is to be made.
-#[derive(Debug)]
+/// A call as it is to be made. It may hold a token, so it is never shown.
 pub(crate) struct Plan {
     pub(crate) address: Address,
     pub(crate) cause: Cause,
@@ -173,14 +171,28 @@ pub struct Calling<'a, R, T> {
     calls: &'a Arc<Calls>,
     plan: Plan,
     request: R,
-    reply: PhantomData<fn() -> T>,
+    /// How it is made: bounds are asked for where a call is written, and not again where it is awaited.
+    made: Made<'a, R, T>,
+}
+
+type Making<'a, T> = Pin<Box<dyn Future<Output = Result<T, CallError>> + Send + 'a>>;
+
+struct Made<'a, R, T> {
+    plain: fn(Calling<'a, R, T>) -> Making<'a, T>,
+    detailed: fn(Calling<'a, R, T>) -> Making<'a, Answered<T>>,
+}
+
+impl<'a, R: CallRequest, T: CallReply> Calling<'a, R, T> {
+    pub(super) fn new(calls: &'a Arc<Calls>, plan: Plan, request: R) -> Self {
+        let made = Made {
+            plain: |calling| Box::pin(async move { calling.make().await.map(|answered| answered.reply) }),
+            detailed: |calling| Box::pin(calling.make()),
+        };
+        Self { calls, plan, request, made }
+    }
 }
 
 impl<'a, R, T> Calling<'a, R, T> {
-    pub(super) fn new(calls: &'a Arc<Calls>, plan: Plan, request: R) -> Self {
-        Self { calls, plan, request, reply: PhantomData }
-    }
-
     /// Only the provider at this node will do, which must be on the mesh.
     pub fn pin(mut self, node: NodeId) -> Self {
         self.plan.pin = Some(node);
@@ -221,12 +233,12 @@ impl<R: CallRequest, T: CallReply> Calling<'_, R, T> {
     }
 }
 
-impl<'a, R: CallRequest, T: CallReply> IntoFuture for Calling<'a, R, T> {
+impl<'a, R, T> IntoFuture for Calling<'a, R, T> {
     type Output = Result<T, CallError>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move { self.make().await.map(|answered| answered.reply) })
+        (self.made.plain)(self)
     }
 }
 
@@ -241,12 +253,12 @@ impl<R, T> fmt::Debug for Calling<'_, R, T> {
 #[derive(Debug)]
 pub struct Detailed<'a, R, T>(Calling<'a, R, T>);
 
-impl<'a, R: CallRequest, T: CallReply> IntoFuture for Detailed<'a, R, T> {
+impl<'a, R, T> IntoFuture for Detailed<'a, R, T> {
     type Output = Result<Answered<T>, CallError>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.0.make())
+        (self.0.made.detailed)(self.0)
     }
 }
 

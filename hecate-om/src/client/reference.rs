@@ -113,7 +113,7 @@ pub(super) fn is_declared(
             *version == address.version && name == address.name && org == address.org
         }
         // Another service may have the same org: then the scope tells whose it is.
-        Use::Service(name) => org_of(name) == address.org && address.name.starts_with(&scope_of(name)),
+        Use::Service { name, .. } => org_of(name) == address.org && address.name.starts_with(&scope_of(name)),
     })
 }
 
@@ -182,7 +182,7 @@ mod tests {
             info.uses(&[
                 Use::Capability { reference: "acme/rag.query", version: 1 },
                 Use::Capability { reference: "rag.own", version: 3 },
-                Use::Service("hecate-echo"),
+                Use::Service { name: "hecate-echo", closed: &[] },
             ])
         };
         let declared = |org: &'static str, name: &'static str, version| {

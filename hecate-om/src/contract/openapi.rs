@@ -147,6 +147,8 @@ fn operation(capability: &CapabilityContract, components: &mut Components) -> Va
         "description": capability.description,
         "requestBody": {"required": true, "content": {"application/json": {"schema": messages.request}}},
         "responses": responses,
+        "x-access": capability.access.to_string(),
+        "x-idempotent": capability.is_idempotent,
     });
     if let Some(reason) = capability.deprecated {
         operation["deprecated"] = true.into();
@@ -209,11 +211,13 @@ fn listing() -> Value {
                     "name": {"type": "string"},
                     "version": {"type": "integer", "minimum": 1, "maximum": 65535},
                     "description": {"type": "string"},
+                    "access": {"type": "string", "description": "Who may call it over the mesh: `open`, `realm` or `issuer:<node>`."},
+                    "idempotent": {"type": "boolean", "description": "Whether a call may be made again whose outcome is uncertain."},
                     "timeout_ms": {"type": "integer", "minimum": 1},
                     "path": {"type": "string", "description": "Where to post a request."},
                     "deprecated": {"type": "string", "description": "Why callers should move on, if they should."},
                 },
-                "required": ["name", "version", "description", "timeout_ms", "path"],
+                "required": ["name", "version", "description", "access", "idempotent", "timeout_ms", "path"],
             }},
         },
         "required": ["service", "version", "capabilities"],

@@ -101,7 +101,7 @@ impl Claim {
             Claim::Issued { .. } => tracing::info!(realm, org, "the realm admits this service"),
             Claim::Undelivered { cause, .. } => tracing::warn!(realm, org, cause, "the claim could not be asked"),
             Claim::Pending { .. } => {
-                tracing::warn!(realm, org, "the realm holds the claim pending: ask its operator to admit the org")
+                tracing::warn!(realm, org, "the realm holds the claim pending: ask its operator to admit the org");
             }
             Claim::Unserved => tracing::warn!(realm, org, "nobody in the realm answers claims"),
             Claim::Unnamed => tracing::warn!(

@@ -129,6 +129,7 @@ impl Tokens {
     }
 
     /// How it stands, and each change.
+    #[cfg(test)]
     pub(crate) fn state(&self) -> watch::Receiver<TokenState> {
         self.state.subscribe()
     }

@@ -100,9 +100,10 @@ impl Leaving {
     async fn lame_duck(self, stop: Stop) -> Refusing {
         let Self { mut running, progress } = self;
         running.nearby = None;
-        if running.mesh.is_advertised() {
-            let until = progress.begun + progress.budget * LAME_DUCK / 30;
-            running.mesh.withdraw(until).await;
+        let (is_advertised, until) = (running.mesh.is_advertised(), progress.begun + progress.budget * LAME_DUCK / 30);
+        // Also where nothing is found: an advertisement may be on its way.
+        running.mesh.withdraw(until).await;
+        if is_advertised {
             progress.told("taken back from the mesh");
             if stop == Stop::Terminate {
                 tokio::time::sleep_until(until).await;
@@ -201,7 +202,9 @@ impl Stopped {
     /// now find nobody.
     async fn flush(mut self) -> Flushed {
         // What came over the mesh was answered; now nothing more does.
-        std::mem::take(&mut self.running.mesh).leave(self.progress.until(FLUSH / 2)).await;
+        // A station that does not answer gets no more of the budget for being early.
+        let until = self.progress.until(FLUSH / 2).min(Instant::now() + self.progress.budget * FLUSH / 30);
+        std::mem::take(&mut self.running.mesh).leave(until).await;
         remove(&self.running.folder.paths.api_socket());
         if timeout_at(self.progress.until(0), self.running.api.close()).await.is_ok() {
             self.progress.told("replies are written");

@@ -10,6 +10,7 @@ pub(super) use nowhere::{Identified, OnMesh};
 #[cfg(feature = "macula")]
 mod here {
     use std::sync::Arc;
+    use std::time::Duration;
 
     use tokio::runtime::Handle;
     use tokio::time::Instant;
@@ -18,7 +19,8 @@ mod here {
     use crate::config::Config;
     use crate::config::mesh::MeshMode;
     use crate::dispatch::Dispatch;
-    use crate::health::board::Board;
+    use crate::health::board::{Board, Finding};
+    use crate::health::{Health, Impact};
     use crate::identity::{Identity, IdentityError, Place};
     use crate::lifecycle::boot::BootError;
     use crate::mesh::access::profile_of;
@@ -34,7 +36,10 @@ mod here {
             if config.mesh.mode == MeshMode::Off {
                 return Ok(Self(None));
             }
-            Ok(Self(Some(Identity::load(&place_of(config))?)))
+            let identity = Identity::load(&place_of(config))?;
+            let (node, key, is_new) = (identity.node(), identity.path().display(), identity.is_new());
+            tracing::info!(%node, %key, is_new, "identity");
+            Ok(Self(Some(identity)))
         }
     }
 
@@ -95,6 +100,10 @@ mod here {
                 }
                 Err(error) => {
                     tracing::error!(%error, "the service is not on the mesh");
+                    let health = Health::degraded(format!("the service is not on the mesh: {error}"));
+                    let check = board.add("mesh.link", Impact::Degrading);
+                    let at = std::time::Instant::now();
+                    board.note(check, Finding { health, code: None, at, took: Duration::ZERO });
                     Self(None)
                 }
             }

@@ -376,7 +376,14 @@ impl Row {
 
     /// Asks the mesh whether it finds us.
     async fn confirm(&self, pool: &Pool, realm: &Realm, node: NodeId) -> Answer {
-        let found = timeout(ANSWER, pool.providers(&realm.id, &self.offered.procedure)).await;
+        let (pool, realm, procedure) = (pool.clone(), realm.id, self.offered.procedure.clone());
+        // A question that is dropped may leave a part of a frame on the link.
+        let asked = tokio::spawn(async move { pool.providers(&realm, &procedure).await });
+        let found = match timeout(ANSWER, asked).await {
+            Ok(Ok(found)) => Ok(found),
+            Ok(Err(error)) => return self.unanswered(format!("the SDK failed: {error}")),
+            Err(late) => Err(late),
+        };
         let (answer, cause) = match found {
             Ok(Ok(providers)) if providers.iter().any(|provider| provider.node == *node.as_bytes()) => {
                 self.standing.confirmed();
@@ -389,6 +396,11 @@ impl Row {
         };
         self.standing.failed(cause);
         answer
+    }
+
+    fn unanswered(&self, cause: String) -> Answer {
+        self.standing.failed(cause);
+        Answer::Silence
     }
 
     /// What is not found is worth nothing where it is served: that ends, so that it can begin again on the

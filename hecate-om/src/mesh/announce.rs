@@ -114,7 +114,7 @@ fn take(memory: &Memory, own: NodeId, delivery: Delivery, now: Instant) {
 /// Waits for the next change; for ever when nobody can make one any more.
 async fn change<T>(changes: &mut watch::Receiver<T>) {
     if changes.changed().await.is_err() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

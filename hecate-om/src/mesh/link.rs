@@ -266,6 +266,7 @@ impl Dialer {
                         // Anything that is sent is answered with a reset by whoever answers there now, and the
                         // link is dialed again.
                         let pool = pool.clone();
+                        while probing.try_join_next().is_some() {}
                         probing.spawn(async move {
                             let _ = pool.find_record(&[0; 32]).await;
                         });

@@ -15,12 +15,13 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
 
 use self::balance::Balance;
 use self::candidates::{Candidates, FRESH, MISSED};
 use self::outcome::{Cause, Outcome};
-use self::wire::{Request, Wire};
+use self::wire::{OnLinks, Request, Wire};
 use super::announce::Memory;
 use super::link::Links;
 use super::metadata::Metadata;
@@ -44,14 +45,21 @@ pub(crate) struct Outbound {
     candidates: Candidates,
     balance: Arc<Balance>,
     tokens: Option<TokenSource>,
-    memory: Arc<Memory>,
     /// What refused a call without a token.
     gated: Mutex<HashSet<Arc<str>>>,
+    /// What others announced, for whoever has to find out why nobody is found.
+    memory: Arc<Memory>,
 }
 
 impl Outbound {
-    pub(crate) fn new(links: Arc<Links>, tokens: Option<TokenSource>, memory: Arc<Memory>) -> Arc<Self> {
-        Arc::new(Self { memory, ..Self::over(Box::new(links), tokens) })
+    /// Over the `links`, which live on those `threads`.
+    pub(crate) fn new(
+        links: Arc<Links>,
+        threads: Handle,
+        tokens: Option<TokenSource>,
+        memory: Arc<Memory>,
+    ) -> Arc<Self> {
+        Arc::new(Self { memory, ..Self::over(Box::new(OnLinks { links, threads }), tokens) })
     }
 
     fn over(wire: Box<dyn Wire>, tokens: Option<TokenSource>) -> Self {
@@ -194,11 +202,18 @@ impl<'a> Bringing<'a> {
             None => Ok(self.outbound.balance.choose(known, &self.tried)),
             Some(pin) if self.tried.contains(&pin) => Ok(None),
             Some(pin) if known.contains(&pin) => Ok(Some(pin)),
-            Some(node) => Err(CallError::PinNotFound {
-                capability: self.call.address.to_string(),
-                node,
-                attempts: std::mem::take(&mut self.call.trail).ended(),
-            }),
+            Some(node) => {
+                let now = Instant::now();
+                if let Some(origin) = self.outbound.memory.lookup(node, now) {
+                    let what = format!("it is `{}`, and does not advertise this", origin.service);
+                    self.call.trail.add(Via::Mesh, Some(node), now, what);
+                }
+                Err(CallError::PinNotFound {
+                    capability: self.call.address.to_string(),
+                    node,
+                    attempts: std::mem::take(&mut self.call.trail).ended(),
+                })
+            }
         }
     }
 
@@ -213,7 +228,7 @@ impl<'a> Bringing<'a> {
         let request = self.request(provider, left, timeout)?;
         let outstanding = self.outbound.balance.begin(provider);
         let calling = self.outbound.wire.call(request);
-        // A task of its own, as a caller that leaves would leave its call in the SDK's table for good.
+        // A task of its own: the provider has to do it although its caller has gone.
         let called = tokio::spawn(async move {
             let _outstanding = outstanding;
             calling.await
@@ -325,7 +340,11 @@ impl<'a> Bringing<'a> {
         let trail = std::mem::take(&mut self.call.trail);
         let capability = self.call.address.to_string();
         match std::mem::replace(&mut self.end, End::Nobody) {
-            End::Nobody => CallError::NoProvider { capability, looked: looked(&self.call), attempts: trail.ended() },
+            End::Nobody => {
+                let announced = self.outbound.memory.who_could_serve(&self.procedure, Instant::now());
+                let looked = looked(&self.call, announced.first());
+                CallError::NoProvider { capability, looked, attempts: trail.ended() }
+            }
             End::NotReached => CallError::NotReached { capability, attempts: trail.ended() },
             End::Busy(error) => refused(error, trail),
             End::TimedOut => timed_out(self.call.address, self.call.begun, trail),
@@ -344,13 +363,18 @@ impl End {
 }
 
 /// Where a provider was looked for, and what helps.
-fn looked(call: &Outgoing<'_>) -> String {
+fn looked(call: &Outgoing<'_>, announced: Option<&Announced>) -> String {
     let nearby = if call.was_sought_nearby { "it runs neither in this process nor on this box, and " } else { "" };
     let help = match call.address.service {
         Some(service) => format!("start `{service}`, or name its org with HECATE_PEERS={service}=<org>"),
         None => format!("look whether org `{}` is the right one, and its service runs", call.address.org),
     };
-    format!("{nearby}nobody advertises it on the mesh; help: {help}")
+    match announced {
+        None => format!("{nearby}nobody advertises it on the mesh; help: {help}"),
+        Some(Announced { node, service, .. }) => format!(
+            "{nearby}nobody advertises it on the mesh, although `{service}` at node {node} announced it; help: look at the health of that service"
+        ),
+    }
 }
 
 fn unauthorized(address: &Address, had_token: bool) -> CapabilityError {

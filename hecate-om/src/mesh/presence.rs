@@ -1,5 +1,6 @@
 //! A service on the mesh, from the moment that it is ready until it has left.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -11,7 +12,7 @@ use serde_json::json;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant as Deadline, timeout_at};
+use tokio::time::{Instant as Deadline, timeout, timeout_at};
 
 use super::advertise::{Advertisements, Offered};
 use super::announce::{Fact, Memory, announce};
@@ -119,7 +120,7 @@ impl Presence {
         let names = Names::new(setup.blueprint.info.name, setup.config.org.clone(), setup.config.peers.clone());
         let names = Arc::new(names);
         let claims = Claims::new(Arc::clone(&links), Arc::clone(&names), Arc::clone(&setup.board));
-        let further = calls_by_type(setup.blueprint.info, &setup.config);
+        let further = calls_by_type(setup.blueprint.info, &setup.config.peers);
         let tokens = Tokens::new(
             Arc::clone(&links),
             names,
@@ -134,10 +135,10 @@ impl Presence {
         tasks.spawn_on(claims.run(), threads.handle());
         let certificate = Arc::new(CertificateWatch::new(setup.secrets_dir, Arc::clone(&setup.board)));
         tasks.spawn_on(Arc::clone(&certificate).run(), threads.handle());
-        let held = Arc::clone(&tokens);
         let memory = Arc::new(Memory::default());
-        let source: TokenSource = Arc::new(move |procedure| held.for_procedure(procedure));
-        let outbound = Outbound::new(Arc::clone(&links), Some(source), Arc::clone(&memory));
+        let held = Arc::clone(&tokens);
+        let held: TokenSource = Arc::new(move |procedure| held.for_procedure(procedure));
+        let outbound = Outbound::new(Arc::clone(&links), threads.handle().clone(), Some(held), Arc::clone(&memory));
         let (service, org) = (setup.blueprint.info.name, setup.config.org.clone());
         let (found, node) = (Arc::clone(&advertisements), setup.node);
         // What is not found is not announced: it could not be called.
@@ -177,10 +178,12 @@ impl Presence {
     pub(crate) async fn leave(self, until: Deadline) {
         let view = Arc::clone(&self.view);
         view.table.leave();
+        let part = until.saturating_duration_since(Deadline::now()) / 3;
         let leaving = async move {
-            view.advertisements.stop().await;
+            // A station that does not answer costs its part, and what follows is done all the same.
+            let _ = timeout(part, view.advertisements.stop()).await;
             if let Ok((pool, _)) = view.links.linked() {
-                pool.close().await;
+                let _ = timeout(part, pool.close()).await;
             }
             if let Some(development) = &view.development {
                 development.leave().await;
@@ -241,7 +244,8 @@ impl View {
             "advertised": advertised,
         });
         let heard = self.memory.counts();
-        told["announcements"] = json!({"published": heard.published, "heard": heard.heard, "dropped": heard.dropped, "missed": heard.missed});
+        let last_dropped = self.memory.last_dropped().map(|why| why.to_string());
+        told["announcements"] = json!({"published": heard.published, "heard": heard.heard, "dropped": heard.dropped, "missed": heard.missed, "last_dropped": last_dropped});
         if let Some(development) = &self.development {
             told["development"] = json!({"station_here": development.has_seat(), "relayed_calls": relayed});
         }
@@ -290,17 +294,19 @@ fn offers(setup: &Setup) -> Vec<Offered> {
 }
 
 /// What the service may call of what it uses by type, as actions of its identity: what is open needs none.
-fn calls_by_type(info: &ServiceInfo, config: &MeshConfig) -> Vec<String> {
-    let used = info.uses.iter().filter_map(|used| match used {
-        Use::Service(name) => registry::services().into_iter().find(|service| service.name == *name),
-        Use::Capability { .. } => None,
-    });
-    let calls = used.flat_map(|service| {
-        let org = config.peers.get(service.name).map_or(service.name, String::as_str);
-        let closed = service.capabilities.iter().filter(|offer| offer.access != Access::Open);
-        closed.map(move |offer| format!("call:{org}/{}@{}", offer.name, offer.version))
-    });
-    calls.collect()
+fn calls_by_type(info: &ServiceInfo, peers: &BTreeMap<String, String>) -> Vec<String> {
+    let linked = registry::services();
+    let mut calls = Vec::new();
+    for used in info.uses {
+        let Use::Service { name, closed } = used else { continue };
+        let org = peers.get(*name).map_or(*name, String::as_str);
+        let here = linked.iter().filter(|service| service.name == *name).flat_map(|service| service.capabilities);
+        let here = here.filter(|offer| offer.access != Access::Open).map(|offer| (offer.name, offer.version));
+        for (name, version) in here.chain(closed.iter().copied()) {
+            calls.push(format!("call:{org}/{name}@{version}"));
+        }
+    }
+    calls
 }
 
 /// Tells those who check callers of this box in which realm the service is, as often as that changes.
@@ -322,4 +328,24 @@ async fn stand(dispatch: Arc<Dispatch>, links: Arc<Links>, config: MeshConfig) {
 fn fixed_target(config: &MeshConfig) -> Option<Target> {
     let realm = config.realm.clone()?;
     (!config.stations.is_empty()).then(|| Target { stations: config.stations.clone(), realm, epoch: 0, redial: REDIAL })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::service::IdentitySpec;
+
+    #[test]
+    fn what_is_closed_of_a_service_of_another_program_is_asked_for_by_name() {
+        let identity = IdentitySpec::new("parrot", &[], &[], 30);
+        let info = ServiceInfo::new("hecate-parrot", "1.0.0", "", "", "", &[], identity, 1, "{}").uses(&[
+            Use::Service { name: "hecate-rag", closed: &[("rag.query", 1), ("rag.learn", 2)] },
+            Use::Service { name: "hecate-echo", closed: &[] },
+            Use::Capability { reference: "acme/x.y", version: 1 },
+        ]);
+        let mut peers = BTreeMap::new();
+        assert_eq!(calls_by_type(&info, &peers), ["call:hecate-rag/rag.query@1", "call:hecate-rag/rag.learn@2"]);
+        peers.insert("hecate-rag".to_owned(), "acme".to_owned());
+        assert_eq!(calls_by_type(&info, &peers)[0], "call:acme/rag.query@1");
+    }
 }

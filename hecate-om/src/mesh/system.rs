@@ -9,8 +9,10 @@ use serde_json::{Value as Json, json};
 
 use super::metadata::{self, Metadata};
 use super::value::{self, Value};
-use crate::capability::CapabilityError;
+use crate::capability::{CapabilityError, ErrorCode};
 use crate::contract::Contract;
+use crate::guard::LIMITS;
+use crate::guard::rate::Rates;
 use crate::health::board::Board;
 use crate::node_id::NodeId;
 use crate::service::Blueprint;
@@ -88,13 +90,22 @@ fn without_booleans(document: Json) -> Json {
     }
 }
 
+/// Callers of the mesh are counted here, too: `info` answers everybody.
 fn answering(answer: impl Fn() -> Result<Value, CapabilityError> + Send + Sync + 'static) -> Handler {
-    let answer = Arc::new(answer);
+    let answer = Arc::new((answer, Rates::new(LIMITS, Instant::now())));
     station_link::handler(move |mut request| {
         let answer = Arc::clone(&answer);
         async move {
+            let (answer, rates) = &*answer;
             let is_ours = Metadata::take(&mut request.payload).is_some();
-            answer().or_else(|error| if is_ours { Ok(metadata::refusal(&error)) } else { Err(metadata::text(&error)) })
+            let caller = NodeId::from_bytes(request.caller);
+            let taken = rates.take(&caller, Instant::now()).map_err(|limited| {
+                CapabilityError::new(ErrorCode::RateLimited, "too many calls of this come")
+                    .retryable(Some(limited.retry_after))
+            });
+            taken
+                .and_then(|()| answer())
+                .or_else(|error| if is_ours { Ok(metadata::refusal(&error)) } else { Err(metadata::text(&error)) })
         }
     })
 }

@@ -106,7 +106,10 @@ const _: () = {
         )
         .uses(const {
             &[
-                __hecate::Use::Service(<Rag as __hecate::Provider>::NAME),
+                __hecate::Use::Service {
+                    name: <Rag as __hecate::Provider>::NAME,
+                    closed: <Rag as __hecate::Provider>::CLOSED,
+                },
                 __hecate::Use::Capability {
                     reference: "acme/books.lend",
                     version: 2,
@@ -207,6 +210,10 @@ const _: () = {
     #[allow(deprecated)]
     impl __hecate::Provider for Rag {
         const NAME: &'static ::core::primitive::str = "hecate-rag";
+        const CLOSED: &'static [(
+            &'static ::core::primitive::str,
+            ::core::primitive::u16,
+        )] = &[("rag.ask", 3u16)];
     }
     #[allow(dead_code, deprecated, private_interfaces, clippy::all)]
     impl Rag {

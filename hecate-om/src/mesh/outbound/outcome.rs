@@ -48,6 +48,7 @@ impl Outcome {
             Ok(reply) => Self::of_reply(reply),
             Err(WireError::NoLink(NoLink(causes))) => Self::NoLink(causes),
             Err(WireError::Pool(error)) => Self::of_pool(error),
+            Err(WireError::Broken(why)) => Self::Unknown(format!("the SDK failed: {why}")),
         }
     }
 

@@ -367,7 +367,7 @@ async fn without_a_link_the_causes_are_told() {
     ]));
     let links = Arc::new(Links::new(node(7), watched));
     let calls = Calls::new(&INFO, CallSettings { resolve: Resolve::Mesh, ..settings() });
-    calls.join_mesh(Outbound::new(links, None, Arc::default()));
+    calls.join_mesh(Outbound::new(links, tokio::runtime::Handle::current(), None, Arc::default()));
     let error = SAY.call(&Root(Arc::clone(&calls)), hi()).await.unwrap_err();
     assert_eq!(
         error.to_string(),

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use macula_rust::pool::{Call, PoolError};
 use macula_rust::station_link::Confidentiality;
+use tokio::runtime::Handle;
 
 use crate::mesh::link::{Links, NoLink};
 use crate::mesh::value::Value;
 use crate::node_id::NodeId;
 
-/// A call to one provider.
-#[derive(Debug)]
+/// A call to one provider. It may hold a token, so it is never shown.
 pub(super) struct Request {
     pub(super) procedure: Arc<str>,
     pub(super) provider: NodeId,
@@ -27,6 +27,8 @@ pub(super) struct Request {
 pub(super) enum WireError {
     NoLink(NoLink),
     Pool(PoolError),
+    /// The SDK did not come to an end.
+    Broken(String),
 }
 
 pub(super) type Wiring<T> = Pin<Box<dyn Future<Output = Result<T, WireError>> + Send>>;
@@ -40,10 +42,27 @@ pub(super) trait Wire: Send + Sync + 'static {
     fn call(&self, request: Request) -> Wiring<Value>;
 }
 
-impl Wire for Arc<Links> {
+/// The links, and the threads that they live on.
+///
+/// Whatever the SDK does is done there, and to its end, although whoever asked has gone: a frame of which a
+/// part was written ends the link for everybody, a question that is dropped stays in its table for good, and
+/// a link that is dialed for one call must not live where handlers block.
+pub(super) struct OnLinks {
+    pub(super) links: Arc<Links>,
+    pub(super) threads: Handle,
+}
+
+impl OnLinks {
+    fn done<T: Send + 'static>(&self, work: impl Future<Output = Result<T, WireError>> + Send + 'static) -> Wiring<T> {
+        let done = self.threads.spawn(work);
+        Box::pin(async move { done.await.unwrap_or_else(|error| Err(WireError::Broken(error.to_string()))) })
+    }
+}
+
+impl Wire for OnLinks {
     fn providers(&self, procedure: Arc<str>) -> Wiring<Vec<NodeId>> {
-        let linked = self.linked();
-        Box::pin(async move {
+        let linked = self.links.linked();
+        self.done(async move {
             let (pool, realm) = linked.map_err(WireError::NoLink)?;
             match pool.providers(&realm.id, &procedure).await {
                 Ok(found) => {
@@ -64,8 +83,8 @@ impl Wire for Arc<Links> {
     }
 
     fn call(&self, request: Request) -> Wiring<Value> {
-        let linked = self.linked();
-        Box::pin(async move {
+        let linked = self.links.linked();
+        self.done(async move {
             let (pool, realm) = linked.map_err(WireError::NoLink)?;
             let call = Call {
                 realm: realm.id,

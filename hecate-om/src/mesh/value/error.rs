@@ -75,6 +75,7 @@ impl ValueError {
     }
 
     /// Why.
+    #[cfg(test)]
     pub(crate) fn reason(&self) -> &Reason {
         &self.0.reason
     }

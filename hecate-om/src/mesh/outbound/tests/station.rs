@@ -72,7 +72,12 @@ async fn root(station: &Station) -> (Root, watch::Sender<Linked>) {
     let realm = Realm { id: station.realm_id(), name: None, key: station.realm_key() };
     let (state, watched) = watch::channel(Linked::Up { pool, realm, stations: Vec::new() });
     let calls = Calls::new(&INFO, settings());
-    calls.join_mesh(Outbound::new(Arc::new(Links::new(node, watched)), None, Arc::default()));
+    calls.join_mesh(Outbound::new(
+        Arc::new(Links::new(node, watched)),
+        tokio::runtime::Handle::current(),
+        None,
+        Arc::default(),
+    ));
     (Root(calls), state)
 }
 
@@ -159,4 +164,23 @@ async fn a_provider_that_dies_in_the_middle_of_a_call_is_not_asked_again_elsewhe
     assert!(matches!(error, CallError::Timeout { .. } | CallError::Broken(_)), "{error:?}");
     assert_eq!(station.counts().relayed_calls, relayed + 1);
     drop(other);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_asks_the_station_for_nothing_but_itself() {
+    let station = station().await;
+    let (root, _linked) = root(&station).await;
+    let provider = provider(&station).await;
+    SAY.call(&root, hi()).timeout(BOUND).await.unwrap();
+    let (before, begun) = (station.counts(), Instant::now());
+    for _ in 0..40 {
+        SAY.call(&root, hi()).timeout(BOUND).await.unwrap();
+    }
+    let after = station.counts();
+    assert_eq!(after.relayed_calls - before.relayed_calls, 40);
+    // Who provides it is asked anew when what is known is old, and not more often.
+    let most = begun.elapsed().as_secs() / FRESH.as_secs() + 1;
+    let asked = after.answered - before.answered;
+    assert!(asked <= most, "{asked} questions, {most} expected at most");
+    drop(provider);
 }
