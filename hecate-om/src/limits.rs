@@ -74,10 +74,7 @@ fn rows() -> Vec<(&'static str, String)> {
             "calls that wait at the development station, and those of one caller",
             format!("{}, {}", number(station.pending_calls), number(station.pending_calls_of_one)),
         ),
-        (
-            "records of the development station",
-            format!("{}, {}", number(station.records), bytes(station.record_bytes)),
-        ),
+        ("records of the development station", format!("{}, {}", number(station.records), bytes(station.record_bytes))),
         ("time of one call, its body included", "the capability's `timeout`".to_owned()),
         ("`tracestate` of a call", format!("{}, {MAX_STATE_MEMBERS} members", bytes(MAX_STATE))),
         ("head of a request", format!("{}, {}", bytes(MAX_HEAD), seconds(HEAD_TIMEOUT))),

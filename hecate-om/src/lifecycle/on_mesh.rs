@@ -1,9 +1,9 @@
 //! The mesh as boot and drain see it: there or not, compiled in or not.
 
 #[cfg(feature = "macula")]
-pub(super) use here::{Identified, OnMesh};
-#[cfg(feature = "macula")]
 pub(crate) use here::inspect_identity;
+#[cfg(feature = "macula")]
+pub(super) use here::{Identified, OnMesh};
 #[cfg(not(feature = "macula"))]
 pub(super) use nowhere::{Identified, OnMesh};
 
