@@ -28,8 +28,6 @@ use crate::random;
 pub(crate) use fact::{Fact, NotAFact};
 pub(crate) use memory::Memory;
 #[cfg(test)]
-pub(crate) use memory::{Counts, Origin};
-#[cfg(test)]
 pub(crate) use memory::{MAX_BYTES, MAX_ORIGINS};
 
 /// Where facts are published, in every realm.
