@@ -85,7 +85,8 @@ mod health;
 #[cfg(feature = "macula")]
 mod identity;
 mod lifecycle;
-#[cfg(all(test, feature = "macula"))]
+#[cfg(test)]
+#[cfg(feature = "macula")]
 mod limits;
 mod listener;
 mod local;
