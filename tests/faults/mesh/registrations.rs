@@ -44,8 +44,7 @@ fn m2_a_registration_that_a_station_refuses_is_told_with_its_reason_until_it_is_
     assert!(took > Duration::from_secs(40), "a station that is busy is no fault of the service: {took:?}");
 
     stage.order("accept");
-    let (_, took) =
-        within(Duration::from_secs(30), "everything is advertised", || is_advertised(&sayer).then_some(()));
+    let (_, took) = within(Duration::from_secs(30), "everything is advertised", || is_advertised(&sayer).then_some(()));
     println!("what a station takes at last is advertised after {took:?}");
     well(&sayer);
     reached(&asker);
@@ -64,8 +63,7 @@ fn m2_a_service_that_is_admitted_later_is_pending_until_then_and_advertised_with
     assert_eq!(on_mesh(&sayer)["advertised"], 0);
 
     stage.order("allow admission hecate-sayer");
-    let (_, took) =
-        within(Duration::from_secs(60), "everything is advertised", || is_advertised(&sayer).then_some(()));
+    let (_, took) = within(Duration::from_secs(60), "everything is advertised", || is_advertised(&sayer).then_some(()));
     println!("a service that is admitted is advertised after {took:?}");
     well(&sayer);
     let asker = stage.dialed_by(asker()).ready();

@@ -24,7 +24,9 @@ fn m2_fifty_capabilities_are_ready_as_fast_as_without_a_mesh_and_advertised_soon
     };
     let (on, off) = (fastest(&stage.dialed_by(fifty.clone())), fastest(&fifty));
     let two = fastest(&stage.dialed_by(few));
-    println!("ready with 50 capabilities on the mesh after {on:?}, without it after {off:?}; with two on it after {two:?}");
+    println!(
+        "ready with 50 capabilities on the mesh after {on:?}, without it after {off:?}; with two on it after {two:?}"
+    );
     let patience = Duration::from_millis(500);
     assert!(on < off * 2 + patience, "{on:?} on the mesh, {off:?} without it");
     assert!(on < two * 2 + patience, "{on:?} with fifty, {two:?} with two");

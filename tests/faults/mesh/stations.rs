@@ -112,11 +112,9 @@ fn m1_of_two_stations_one_may_be_dead_from_the_start() {
     let (alive, mut dead) = (stage(), stage());
     dead.kill();
     let both = |launch| {
-        let (seeds, nodes) = (format!("{},{}", dead.seed(), alive.seed()), [dead.word("node_id"), alive.word("node_id")]);
-        alive
-            .dialed_by(launch)
-            .with("MACULA_STATION_SEEDS", seeds)
-            .with("MACULA_STATION_NODE_IDS", nodes.join(","))
+        let (seeds, nodes) =
+            (format!("{},{}", dead.seed(), alive.seed()), [dead.word("node_id"), alive.word("node_id")]);
+        alive.dialed_by(launch).with("MACULA_STATION_SEEDS", seeds).with("MACULA_STATION_NODE_IDS", nodes.join(","))
     };
     let sayer = both(sayer()).ready();
     let asker = both(asker()).ready();
@@ -135,7 +133,8 @@ fn m1_a_station_that_is_dead_from_the_start_is_named_and_found_when_it_comes() {
     let took = told(&process, Duration::from_secs(10), &["mesh.link", "no link to a station", &stage.place()]);
     println!("a station that is not there is told after {took:?}");
     stage.again();
-    let (_, took) = within(Duration::from_secs(30), "everything is advertised", || is_advertised(&process).then_some(()));
+    let (_, took) =
+        within(Duration::from_secs(30), "everything is advertised", || is_advertised(&process).then_some(()));
     println!("a station that comes at last is used after {took:?}");
     well(&process);
 }
@@ -181,7 +180,9 @@ fn refused_by_station(launch: Launch, words: &[&str]) {
     let took = told(&process, Duration::from_secs(8), words);
     println!("{words:?} is told after {took:?}");
     assert!(health(&process).1.contains("mesh.link"), "{:?}", health(&process));
-    let tells = |line: &Value| line["reason"].as_str().is_some_and(|reason| words[1..].iter().all(|word| reason.contains(word)));
+    let tells = |line: &Value| {
+        line["reason"].as_str().is_some_and(|reason| words[1..].iter().all(|word| reason.contains(word)))
+    };
     let lines: Vec<_> = process.log().into_iter().filter(|line| line["level"] == "ERROR" && tells(line)).collect();
     assert_eq!(lines.len(), 1, "{}", process.stdout());
     assert_alive_over(&process);

@@ -129,8 +129,7 @@ impl Stage {
     /// speak for the org (`foreign`); of which a byte was changed (`broken`); that has ended (`expired`).
     async fn forged(&self, how: &str, procedure: &str) -> Result<Vec<u8>, Box<dyn Error>> {
         let org = procedure.split('/').next().unwrap_or_default();
-        let authorization =
-            if how == "foreign" { Authorization::None } else { self.authorization(org).await? };
+        let authorization = if how == "foreign" { Authorization::None } else { self.authorization(org).await? };
         let options = ProcedureAdvertisementOptions { authorization, kem_key: None, ttl_ms: 60_000 };
         let (node, realm, stations) = (self.ghost.node_id()?, self.station.realm_id(), [self.station.node_id()]);
         let mut unsigned = record::new_procedure_advertisement(&node, &realm, procedure, &stations, &options)?;
