@@ -225,24 +225,35 @@ impl Row {
     }
 
     /// Serves it at each station that does not have it yet; says whether any has it.
-    async fn serve(&self, pool: &Pool, realm: &Realm, stations: &[NodeId]) -> bool {
+    async fn serve(self: &Arc<Self>, pool: &Pool, realm: &Realm, stations: &[NodeId]) -> bool {
         let mut servings = self.servings.lock().await;
         servings.retain(|station, served| served.error().is_none() && stations.contains(station));
         for station in stations {
             if servings.contains_key(station) || self.standing.is_withdrawn() {
                 continue;
             }
-            let serving = async {
-                let link = pool.link_to(station.as_bytes()).await.map_err(|error| error.to_string())?;
-                self.serve_on(&link, realm).await.map_err(|error| cause(&error, &self.offered.procedure))
+            let (row, pool, realm, node) = (Arc::clone(self), pool.clone(), realm.clone(), *station);
+            // A task of its own, and waited for to its end: an attempt that is dropped half way stays in the
+            // SDK's table of the link, which then refuses every later one as `AlreadyServed`. It ends by itself,
+            // as each of its steps has a limit.
+            let mut serving = tokio::spawn(async move {
+                let link = pool.link_to(node.as_bytes()).await.map_err(|error| error.to_string())?;
+                row.serve_on(&link, &realm).await.map_err(|error| cause(&error, &row.offered.procedure))
+            });
+            let served = match timeout(ACKNOWLEDGE, &mut serving).await {
+                Ok(served) => served,
+                Err(_) => {
+                    self.standing.failed(format!("the station did not acknowledge it within {ACKNOWLEDGE:?}"));
+                    serving.await
+                }
             };
-            match timeout(ACKNOWLEDGE, serving).await {
+            match served {
                 Ok(Ok(served)) => {
                     self.standing.acknowledged();
                     servings.insert(*station, served);
                 }
                 Ok(Err(cause)) => self.standing.failed(cause),
-                Err(_) => self.standing.failed(format!("the station did not acknowledge it within {ACKNOWLEDGE:?}")),
+                Err(error) => self.standing.failed(format!("the SDK failed: {error}")),
             }
         }
         !servings.is_empty()
