@@ -8,8 +8,9 @@ mod withdrawal;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use hecate_om_tests::{Launch, Process, eventually};
+use hecate_om_tests::{Launch, PATIENCE, Process, eventually};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -51,12 +52,17 @@ fn told(process: &Process) -> Value {
     process.probe("/info").json()["mesh"].take()
 }
 
+fn is_advertised(told: &Value) -> bool {
+    told["links"]["up"] == 1 && told["advertised"] == told["offered"]
+}
+
 /// Waits until the mesh finds everything that a service offers.
 pub fn wait_until_advertised(process: &Process) {
-    eventually("all its advertisements", || {
-        let told = told(process);
-        (told["links"]["up"] == 1 && told["advertised"] == told["offered"]).then_some(())
-    });
+    let begun = Instant::now();
+    while !is_advertised(&told(process)) {
+        assert!(begun.elapsed() < PATIENCE, "not within {PATIENCE:?}: all its advertisements: {:#}", told(process));
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// A mesh whose station runs in a service that asks, and stays.
