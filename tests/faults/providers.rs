@@ -19,7 +19,7 @@ pub fn ring(name: &str) -> Launch {
     Launch::of(env!("CARGO_BIN_EXE_hecate-ring")).with("RING_NAME", name)
 }
 
-fn asker() -> Launch {
+pub fn asker() -> Launch {
     Launch::of(env!("CARGO_BIN_EXE_hecate-ring")).service("hecate-asker").with("RING", "asker")
 }
 
@@ -48,7 +48,7 @@ fn by_station(launch: Launch, runtime: &Path) -> Launch {
 }
 
 /// What a service tells of its place on the mesh.
-fn told(process: &Process) -> Value {
+pub fn told(process: &Process) -> Value {
     process.probe("/info").json()["mesh"].take()
 }
 
@@ -124,10 +124,14 @@ fn asking(asker: &Process, request: String) -> std::thread::JoinHandle<Value> {
 
 /// Waits until somebody answers.
 pub fn eventually_answers(asker: &Process) -> Value {
-    eventually("an answer of the ring", || {
+    let begun = Instant::now();
+    loop {
         let told = ask(asker, r#"{"what":"who","timeout_ms":5000}"#);
-        told["seen"].is_object().then_some(told)
-    })
+        if told["seen"].is_object() {
+            return told;
+        }
+        assert!(begun.elapsed() < PATIENCE, "not within {PATIENCE:?}: an answer of the ring: {told:#}");
+    }
 }
 
 /// Waits until both have answered.
