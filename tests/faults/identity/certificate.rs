@@ -13,7 +13,8 @@ fn told(process: &Process, told: &str) -> String {
     eventually(told, || {
         let report = process.probe("/health").json();
         let checks = report["checks"].as_array()?.clone();
-        let check = checks.into_iter().find(|check| check["name"].as_str().is_some_and(|name| name.contains("certificate")))?;
+        let check =
+            checks.into_iter().find(|check| check["name"].as_str().is_some_and(|name| name.contains("certificate")))?;
         let reason = check.to_string();
         reason.contains(told).then_some(reason)
     })

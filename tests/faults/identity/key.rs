@@ -26,7 +26,9 @@ fn i2_a_lost_key_is_told_with_both_ways_out_and_never_made_anew() {
     for _ in 0..2 {
         let stderr = refused(launch.clone(), 66);
         let places = [key(&launch), provisioned(&launch), marker(&launch)].map(|path| path.display().to_string());
-        for told in places.iter().map(String::as_str).chain([first.as_str(), "put the key back", "to become a new node"]) {
+        for told in
+            places.iter().map(String::as_str).chain([first.as_str(), "put the key back", "to become a new node"])
+        {
             assert!(stderr.contains(told), "{told}: {stderr}");
         }
         assert!(!key(&launch).exists() && launch.journal().matches("start\n").count() == 1, "nobody came up");
@@ -138,8 +140,12 @@ fn i7_a_disk_that_is_full_leaves_nothing_that_the_next_boot_takes_for_a_key() {
     let full = launch.clone().after("trap '' XFSZ && ulimit -f 4");
     for _ in 0..2 {
         let stderr = refused(full.clone(), 74);
-        assert!(stderr.contains("cannot make the node key") && stderr.contains(key(&launch).to_str().unwrap()), "{stderr}");
-        let left: Vec<_> = fs::read_dir(key(&launch).parent().unwrap()).unwrap().map(|left| left.unwrap().path()).collect();
+        assert!(
+            stderr.contains("cannot make the node key") && stderr.contains(key(&launch).to_str().unwrap()),
+            "{stderr}"
+        );
+        let left: Vec<_> =
+            fs::read_dir(key(&launch).parent().unwrap()).unwrap().map(|left| left.unwrap().path()).collect();
         assert!(left.is_empty(), "{left:?}");
     }
     let first = boot(&launch);
