@@ -8,8 +8,9 @@ mod withdrawal;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use hecate_om_tests::{Launch, Process, eventually};
+use hecate_om_tests::{Launch, PATIENCE, Process, eventually};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -18,7 +19,7 @@ pub fn ring(name: &str) -> Launch {
     Launch::of(env!("CARGO_BIN_EXE_hecate-ring")).with("RING_NAME", name)
 }
 
-fn asker() -> Launch {
+pub fn asker() -> Launch {
     Launch::of(env!("CARGO_BIN_EXE_hecate-ring")).service("hecate-asker").with("RING", "asker")
 }
 
@@ -47,16 +48,21 @@ fn by_station(launch: Launch, runtime: &Path) -> Launch {
 }
 
 /// What a service tells of its place on the mesh.
-fn told(process: &Process) -> Value {
+pub fn told(process: &Process) -> Value {
     process.probe("/info").json()["mesh"].take()
+}
+
+fn is_advertised(told: &Value) -> bool {
+    told["links"]["up"] == 1 && told["advertised"] == told["offered"]
 }
 
 /// Waits until the mesh finds everything that a service offers.
 pub fn wait_until_advertised(process: &Process) {
-    eventually("all its advertisements", || {
-        let told = told(process);
-        (told["links"]["up"] == 1 && told["advertised"] == told["offered"]).then_some(())
-    });
+    let begun = Instant::now();
+    while !is_advertised(&told(process)) {
+        assert!(begun.elapsed() < PATIENCE, "not within {PATIENCE:?}: all its advertisements: {:#}", told(process));
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// A mesh whose station runs in a service that asks, and stays.
@@ -118,10 +124,14 @@ fn asking(asker: &Process, request: String) -> std::thread::JoinHandle<Value> {
 
 /// Waits until somebody answers.
 pub fn eventually_answers(asker: &Process) -> Value {
-    eventually("an answer of the ring", || {
+    let begun = Instant::now();
+    loop {
         let told = ask(asker, r#"{"what":"who","timeout_ms":5000}"#);
-        told["seen"].is_object().then_some(told)
-    })
+        if told["seen"].is_object() {
+            return told;
+        }
+        assert!(begun.elapsed() < PATIENCE, "not within {PATIENCE:?}: an answer of the ring: {told:#}");
+    }
 }
 
 /// Waits until both have answered.

@@ -42,7 +42,8 @@ fn a_release_build_without_a_terminal_has_to_be_told_of_the_mesh() {
     let must_choose = |variables: &[(&str, &str)], audience, is_debug| {
         let start: Start = |_| unreachable!("nothing starts here");
         let blueprint = Blueprint { info: &INFO, settings: SettingsType::of::<()>(), contracts: Vec::new, start };
-        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let variables = [("HOME", "/home/nobody")].iter().chain(variables);
+        let variables = variables.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let config = Config::load(&blueprint, Sources::only(variables)).unwrap().config;
         boot::must_choose_mesh(&config.mesh, audience, is_debug)
     };

@@ -1,12 +1,16 @@
 //! Two instances of a service, and one that dies.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 
 use hecate_om_tests::{Gate, Process, eventually};
 use rustix::process::Signal;
 
-use super::{Mesh, ask, asking, hold, wait_until_both_answer};
+use super::{Mesh, ask, asking, wait_until_both_answer};
+
+/// A call that waits at a gate, of a caller that waits so long.
+fn within(what: &str, gate: &Gate, timeout_ms: u32) -> String {
+    format!(r#"{{"what":"{what}","gate":"{}","timeout_ms":{timeout_ms}}}"#, gate.path())
+}
 
 /// Which of them a call waits in, and the other.
 fn holding<'a>(one: &'a mut Process, two: &'a mut Process) -> (&'a mut Process, &'a mut Process) {
@@ -36,7 +40,7 @@ fn p2_when_a_provider_dies_in_mid_call_what_may_be_done_twice_is_answered_by_ano
     let (mut one, mut two) = (mesh.ring("one"), mesh.ring_elsewhere("two"));
     wait_until_both_answer(&mesh.asker);
     let gate = Gate::closed();
-    let asked = asking(&mesh.asker, hold("hold_again", &gate));
+    let asked = asking(&mesh.asker, within("hold_again", &gate, 8000));
     gate.wait_for(1);
     let (dead, _other) = holding(&mut one, &mut two);
     dead.signal(Signal::KILL);
@@ -53,20 +57,16 @@ fn p3_when_a_provider_dies_in_mid_call_what_may_not_be_done_twice_is_told_as_unc
     let (mut one, mut two) = (mesh.ring("one"), mesh.ring_elsewhere("two"));
     wait_until_both_answer(&mesh.asker);
     let gate = Gate::closed();
-    let asked = asking(&mesh.asker, hold("hold", &gate));
+    let asked = asking(&mesh.asker, within("hold", &gate, 4000));
     gate.wait_for(1);
     let (dead, other) = holding(&mut one, &mut two);
-    let begun = Instant::now();
     dead.signal(Signal::KILL);
     let told = asked.join().unwrap();
-    assert!(begun.elapsed() < Duration::from_secs(15), "it is told long before its deadline: {:?}", begun.elapsed());
     let error = told["error"].as_str().unwrap_or_else(|| panic!("{told}"));
     assert!(error.contains("the call may have been done or not") || error.contains("did not answer within"), "{told}");
     assert_eq!((told["attempts"].as_array().unwrap().len(), &told["is_retryable"]), (1, &true.into()), "{told}");
     assert_eq!((gate.came(), other.launch.journal().as_str()), (1, ""), "it was done once");
     // The dead one had the freshest advertisement, and gets no call any more.
-    for _ in 0..20 {
-        let told = ask(&mesh.asker, r#"{"what":"who"}"#);
-        assert!(told["seen"].is_object() && told["took_ms"].as_u64().unwrap() < 5000, "{told}");
-    }
+    let told = ask(&mesh.asker, r#"{"what":"who","times":20}"#);
+    assert!(told["answered"] == 20 && told["took_ms"].as_u64().unwrap() < 10_000, "{told}");
 }
