@@ -11,10 +11,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use hecate_om::Via;
 use hecate_om::prelude::*;
 use hecate_om::testing::{self, Setup, TestService};
 use macula_rust::cbor::Value;
-use macula_rust::node_key::NodeKey;
+use macula_rust::node_key::{NodeKey, PUZZLE_DIFFICULTY};
 use macula_rust::pool::{self, Offer, Opts, Pool, Seed, Served};
 use macula_rust::profile::Profile;
 use macula_rust::record;
@@ -113,7 +114,7 @@ impl Bare {
         let node_id: [u8; 32] = bytes_of("MACULA_STATION_NODE_IDS")?.try_into().map_err(|_| "no node id")?;
         let seed = Seed { host: host.to_owned(), port: port.parse()?, node_id };
         let connect = async move || {
-            let identity = NodeKey::generate_identity(Profile::PqPure, 0)?;
+            let identity = NodeKey::generate_identity(Profile::PqPure, PUZZLE_DIFFICULTY)?;
             let mut options = Opts::new(Arc::new(identity));
             options.admission = Some(ADMISSION);
             Outcome::Ok(Pool::connect(vec![seed.clone()], options).await?)
@@ -206,7 +207,7 @@ struct Parties {
     on_box: Calling,
     in_process: Calling,
     /// Where the provider of `on_box` runs.
-    server: Process,
+    server: Mutex<Process>,
 }
 
 impl Parties {
@@ -248,7 +249,8 @@ impl Parties {
             let time = time.split(' ').next().and_then(|first| first.parse().ok()).map(Duration::from_nanos);
             *(if name.trim() == "hecate-station" { &mut station } else { &mut own }) += time.ok_or("no schedstat")?;
         }
-        Ok([own, station, self.server.cpu()?])
+        let server = self.server.lock().map_err(|_| "a measurement panicked")?.cpu()?;
+        Ok([own, station, server])
     }
 }
 
@@ -269,7 +271,6 @@ pub(crate) fn run() -> Outcome<String> {
     let (calling, answering) = (runtime("bare-caller")?, runtime("bare-provider")?);
     // Not on the thread that waits: a caller by hand is a task, too.
     let told = calling.block_on(async { calling.spawn(measure(answering.handle().clone())).await });
-    drop(answering);
     told?
 }
 
@@ -284,7 +285,7 @@ async fn measure(answering: Handle) -> Outcome<String> {
     let server = Launch { runtime_dir, ..Launch::of(Server::Hecate) }.ready()?;
     let beside = testing::start::<Echo>().await?;
     let in_process = Calling::from(Setup::new().beside(&beside)).await?;
-    let parties = Parties { bare, on_mesh, on_box, in_process, server };
+    let parties = Parties { bare, on_mesh, on_box, in_process, server: Mutex::new(server) };
 
     let text = "a".repeat(BYTES);
     for way in WAYS {
@@ -308,7 +309,7 @@ async fn measure(answering: Handle) -> Outcome<String> {
     for caller in [on_mesh, on_box, in_process] {
         caller.service.stop().await;
     }
-    server.stop()?;
+    server.into_inner().map_err(|_| "a measurement panicked")?.stop()?;
     open.stop().await;
     echo.stop().await;
     beside.stop().await;
