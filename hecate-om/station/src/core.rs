@@ -77,7 +77,7 @@ impl Core {
             connections,
             procedures,
             subscriptions,
-            pending_calls: number(self.pending.len()),
+            pending_calls: number(self.pending.waiting()),
             streams: read(&counters.streams),
             records: number(self.records.len()),
             orgs: number(self.realm.orgs().borrow().len()),

@@ -94,7 +94,9 @@ impl Pending {
         self.calls().retain(|_, waiting| waiting.until > now);
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.calls().len()
+    /// How many wait. What was given up is kept a while, and nobody waits for it.
+    pub(crate) fn waiting(&self) -> usize {
+        let now = Instant::now();
+        self.calls().values().filter(|waiting| waiting.until > now).count()
     }
 }

@@ -8,22 +8,35 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use macula_mldsa::ML_DSA_87;
 use macula_rust::keystore::{KeyStore, KeyStoreError};
-use macula_rust::node_key::NodeKey;
+use macula_rust::node_key::{KeyFileError, NodeKey};
 use quinn::crypto::{CryptoError, HmacKey};
 use quinn::{ConnectionId, ConnectionIdGenerator, EndpointConfig};
 use sha2::{Digest, Sha256};
 
-use crate::clock;
+use crate::{StationError, clock};
 
 const BLOCK: usize = 64;
 
 /// An endpoint whose resets are good for those of each other station with this key.
-pub(crate) fn endpoint_config(key: &NodeKey) -> EndpointConfig {
-    let mut config = EndpointConfig::new(Arc::new(Secret(derived(key, "stateless reset"))));
+pub(crate) fn endpoint_config(key: &NodeKey) -> Result<EndpointConfig, StationError> {
+    let mut config = EndpointConfig::new(Arc::new(Secret(unguessable(derived(key, "stateless reset"))?)));
     // Of the default ones, those that another endpoint made are.
     config.cid_generator(|| Box::new(AnyId));
-    config
+    Ok(config)
+}
+
+/// The secret, or where there is none another one: with what anybody knows, anybody could end a connection.
+fn unguessable(derived: Result<[u8; 32], KeyFileError>) -> Result<[u8; 32], StationError> {
+    match derived {
+        Ok(secret) => Ok(secret),
+        Err(error) => {
+            tracing::warn!(%error, "clients of this station will not learn from the next one that it is gone");
+            let drawn = macula_mldsa::key_gen_seed(ML_DSA_87);
+            drawn.map(|(_, seed)| *seed).map_err(|error| StationError::Certificate(format!("{error:?}")))
+        }
+    }
 }
 
 /// Connection ids that are told apart by nothing, so that none is dropped unread.
@@ -44,14 +57,10 @@ impl ConnectionIdGenerator for AnyId {
 }
 
 /// 32 bytes that only who has the node's key can find, for one use.
-fn derived(key: &NodeKey, usage: &str) -> [u8; 32] {
+fn derived(key: &NodeKey, usage: &str) -> Result<[u8; 32], KeyFileError> {
     let digest = Digested { usage, digest: Mutex::new([0; 32]) };
-    // It cannot fail: the store is the one below. Zeros would make a reset that anybody can send, as a box without
-    // a successor's key has none.
-    if key.save_to_keystore(&digest).is_err() {
-        tracing::warn!("clients of this station will not learn from the next one that it is gone");
-    }
-    digest.digest.into_inner().unwrap_or_else(PoisonError::into_inner)
+    key.save_to_keystore(&digest)?;
+    Ok(digest.digest.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// A place that takes a key and keeps its digest.
@@ -128,8 +137,18 @@ mod tests {
     #[test]
     fn a_secret_is_of_one_key_and_for_one_use() {
         let [key, other] = [(); 2].map(|()| NodeKey::generate_identity(Profile::PqPure, 0).unwrap());
+        let derived = |key, usage| derived(key, usage).unwrap();
         assert_eq!(derived(&key, "a"), derived(&key, "a"));
         assert_ne!(derived(&key, "a"), derived(&key, "b"));
         assert_ne!(derived(&key, "a"), derived(&other, "a"));
+        assert_eq!(unguessable(Ok([3; 32])).unwrap(), [3; 32]);
+    }
+
+    /// With a secret of zeros anybody could forge a reset.
+    #[test]
+    fn a_key_that_gives_no_secret_leaves_one_that_nobody_knows() {
+        let [one, other] = [(); 2].map(|()| unguessable(Err(KeyFileError::KeyStore(KeyStoreError::NotFound))).unwrap());
+        assert_ne!(one, other);
+        assert!(one != [0; 32] && other != [0; 32]);
     }
 }

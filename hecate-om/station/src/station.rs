@@ -104,7 +104,7 @@ impl Station {
         let socket = UdpSocket::bind(bind).map_err(listen)?;
         let address = socket.local_addr().map_err(listen)?;
         let config = leaves.at(clock::now_ms()).config.as_ref().clone();
-        let endpoint = reset::endpoint_config(&keys.node);
+        let endpoint = reset::endpoint_config(&keys.node)?;
         let endpoint = Endpoint::new(endpoint, Some(config), socket, Arc::new(TokioRuntime)).map_err(listen)?;
 
         let issued = Issued::new(&keys, (realm.id(), realm.name()), address)?;

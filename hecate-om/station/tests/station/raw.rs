@@ -17,8 +17,8 @@ use hecate_om_station::Station;
 /// A control stream whose frames a test writes itself.
 pub(crate) struct Raw {
     pub(crate) dialed: Dialed,
-    send: SendStream,
-    recv: RecvStream,
+    pub(crate) send: SendStream,
+    pub(crate) recv: RecvStream,
 }
 
 impl Raw {
