@@ -157,7 +157,7 @@ mod nowhere {
     }
 
     #[derive(Default)]
-    pub(in crate::lifecycle) struct OnMesh;
+    pub(in crate::lifecycle) struct OnMesh(());
 
     impl OnMesh {
         pub(in crate::lifecycle) fn begin(
@@ -169,7 +169,7 @@ mod nowhere {
             _workers: &Handle,
             _calls: &Calls,
         ) -> Self {
-            Self
+            Self(())
         }
 
         pub(in crate::lifecycle) fn reload(&self) -> impl FnOnce() + Send + use<> {

@@ -198,7 +198,7 @@ async fn a_call_that_did_not_run_goes_to_another_provider_and_its_error_tells_of
     for failure in
         [gone(), Does::Refuses("draining"), Does::Refuses("overloaded"), Does::Fails(provider_error("caller_quota"))]
     {
-        let fabric = Fabric::of(&[(1, &[failure.clone()]), (2, &[Does::Says("hello")])]);
+        let fabric = Fabric::of(&[(1, std::slice::from_ref(&failure)), (2, &[Does::Says("hello")])]);
         let root = caller(&fabric, None);
         for _ in 0..20 {
             assert_eq!(SAY.call(&root, hi()).await.unwrap().text, "hello");
@@ -206,7 +206,7 @@ async fn a_call_that_did_not_run_goes_to_another_provider_and_its_error_tells_of
         let to_the_bad = fabric.asked().iter().filter(|asked| **asked == node(1)).count();
         assert!(to_the_bad <= 1, "it was asked {to_the_bad} times: {failure:?}");
 
-        let fabric = Fabric::of(&[(1, &[failure.clone()]), (2, &[gone()])]);
+        let fabric = Fabric::of(&[(1, std::slice::from_ref(&failure)), (2, &[gone()])]);
         let error = SAY.call(&caller(&fabric, None), hi()).await.unwrap_err();
         let tried: HashSet<_> = error.attempts().iter().map(|attempt| attempt.provider).collect();
         assert_eq!(tried, HashSet::from([Some(node(1)), Some(node(2))]), "{error}");
@@ -224,13 +224,13 @@ async fn a_call_that_did_not_run_goes_to_another_provider_and_its_error_tells_of
 #[tokio::test(start_paused = true)]
 async fn a_call_that_may_have_run_is_not_made_again_unless_it_may_be() {
     for (failure, expected) in [(broken(), "Broken"), (Does::Late(60), "Timeout")] {
-        let fabric = Fabric::of(&[(1, &[failure.clone()]), (2, &[failure.clone()])]);
+        let fabric = Fabric::of(&[(1, std::slice::from_ref(&failure)), (2, std::slice::from_ref(&failure))]);
         let error = SAY.call(&caller(&fabric, None), hi()).await.unwrap_err();
         assert!(format!("{error:?}").starts_with(expected), "{error:?}");
         assert_eq!((fabric.asked().len(), error.attempts().len()), (1, 1));
 
         for _ in 0..10 {
-            let fabric = Fabric::of(&[(1, &[failure.clone()]), (2, &[Does::Says("hello")])]);
+            let fabric = Fabric::of(&[(1, std::slice::from_ref(&failure)), (2, &[Does::Says("hello")])]);
             let root = caller(&fabric, None);
             let again = SAY.idempotent().call(&root, hi());
             let begun = Instant::now();
@@ -238,7 +238,7 @@ async fn a_call_that_may_have_run_is_not_made_again_unless_it_may_be() {
             assert!(begun.elapsed() <= Duration::from_millis(4010), "it left time for the second");
         }
         // Where an earlier attempt may have run, that is what is told.
-        let fabric = Fabric::of(&[(1, &[failure.clone()]), (2, &[failure])]);
+        let fabric = Fabric::of(&[(1, std::slice::from_ref(&failure)), (2, std::slice::from_ref(&failure))]);
         let error = SAY.idempotent().call(&caller(&fabric, None), hi()).await.unwrap_err();
         assert!(format!("{error:?}").starts_with(expected), "{error:?}");
         assert_eq!(error.attempts().len(), 2);
