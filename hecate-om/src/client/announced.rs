@@ -13,10 +13,3 @@ pub struct Announced {
     /// The name of the service, `hecate-echo`, as it says.
     pub service: String,
 }
-
-impl Announced {
-    #[cfg(feature = "macula")]
-    pub(crate) fn new(node: NodeId, org: String, service: String) -> Self {
-        Self { node, org, service }
-    }
-}

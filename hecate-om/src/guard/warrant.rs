@@ -19,9 +19,10 @@ pub(crate) enum Warrant {
     Local { user: LocalUser, token: Option<Token> },
     /// A service in this process.
     Process { service: &'static str, token: Option<Token> },
-    /// A node of the mesh, whose signature was verified.
+    /// A node of the mesh, whose signature was verified. It has 32 bytes, which the calls of this box do not
+    /// carry along.
     #[cfg(feature = "macula")]
-    Mesh { node: NodeId, upheld: Upheld },
+    Mesh { node: Box<NodeId>, upheld: Upheld },
 }
 
 impl Warrant {
@@ -30,7 +31,7 @@ impl Warrant {
             Self::Local { user, .. } => Caller::Local { uid: user.0 },
             Self::Process { service, .. } => Caller::Service { name: service },
             #[cfg(feature = "macula")]
-            Self::Mesh { node, .. } => Caller::Node { id: *node },
+            Self::Mesh { node, .. } => Caller::Node { id: **node },
         }
     }
 

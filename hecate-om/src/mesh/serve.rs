@@ -39,7 +39,7 @@ impl Answering {
             Some(Err(error)) => return refused(&error.of_request(), true),
         };
         let origin = Origin {
-            warrant: Warrant::Mesh { node: NodeId::from_bytes(request.caller), upheld },
+            warrant: Warrant::Mesh { node: Box::new(NodeId::from_bytes(request.caller)), upheld },
             hops: metadata.hops,
             time_left: time_left(metadata.deadline_ms, request.deadline_ms),
         };

@@ -36,7 +36,7 @@ fn advertisement(core: &Core, connection: &Connection, wire: &[u8]) -> Result<(N
     let now = clock::signed(clock::now_ms());
     let verified = record::verify(wire, core.profile, now).map_err(|_| "record_refused")?;
     let read = record::read_procedure_advertisement(verified.record()).map_err(|_| "record_refused")?;
-    if read.advertiser_node != *connection.node() {
+    if read.advertiser_node != *connection.node() || is_of_realm(core, wire) {
         return Err("not_authorized");
     }
     if read.procedure.len() > NAME_BYTES {
@@ -48,6 +48,15 @@ fn advertisement(core: &Core, connection: &Connection, wire: &[u8]) -> Result<(N
         record::verify_authorization(&verified, &trust, now).map_err(|_| "not_authorized")?;
     }
     Ok(((read.realm_id, read.procedure), verified.record().version))
+}
+
+/// Whether an advertisement names what the realm itself answers: the key that speaks for all orgs speaks for
+/// that one, too, so it is the station that has to keep it from others.
+pub(crate) fn is_of_realm(core: &Core, wire: &[u8]) -> bool {
+    claimed(wire).is_some_and(|((realm, procedure), _)| {
+        let org = procedure.split('/').next();
+        realm == core.realm.id() && org == Some(core.realm.name())
+    })
 }
 
 /// The procedure and version that an unverified advertisement names.

@@ -11,6 +11,7 @@ use crate::core::Core;
 use crate::counts::Refusal;
 use crate::issued::Subject;
 use crate::realm::{self, Asked, NotDone};
+use crate::registrations::is_of_realm;
 use crate::wire::{Id, entry, fixed};
 
 /// What claims an org, and what asks for a token, under the realm's name.
@@ -63,7 +64,9 @@ fn of_this_realm<'a>(core: &Core, realm: Id, procedure: &'a str) -> Option<&'a s
 fn put_record(core: &Core, connection: &Arc<Connection>, payload: &Value) -> Result<Value, Refused> {
     let Value::Bytes(wire) = argument(payload, "record")? else { return Err(malformed()) };
     let node = connection.node();
-    if let Err(reason) = core.records.put(wire, *node, clock::now_ms()) {
+    let put =
+        if is_of_realm(core, wire) { Err("not_authorized") } else { core.records.put(wire, *node, clock::now_ms()) };
+    if let Err(reason) = put {
         let too_many = reason == "too_many_records";
         core.counters.refuse(if too_many { Refusal::TooManyRecords } else { Refusal::RecordRefused });
         return Ok(result("refused", Some(entry("reason", Value::text(reason)))));

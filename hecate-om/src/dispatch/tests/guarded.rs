@@ -140,7 +140,7 @@ mod mesh {
     fn from(node: u16, slot: usize) -> Warrant {
         let mut bytes = [0; 32];
         bytes[..2].copy_from_slice(&node.to_le_bytes());
-        Warrant::Mesh { node: NodeId::from_bytes(bytes), upheld: upheld(slot) }
+        Warrant::Mesh { node: Box::new(NodeId::from_bytes(bytes)), upheld: upheld(slot) }
     }
 
     #[tokio::test]

@@ -13,7 +13,7 @@ pub(super) const MAX_NAMES: usize = 100_000;
 
 const BITS_PER_NAME: usize = 10;
 const HASHES: u8 = 7;
-const MIN_BITS: usize = 64;
+const MIN_BITS: usize = 1024;
 const MAX_BITS: usize = MAX_NAMES * BITS_PER_NAME;
 /// What more hashes than this would cost, a peer does not decide.
 const MAX_HASHES: u8 = 16;

@@ -54,6 +54,20 @@ async fn what_the_realm_refuses_it_refuses_by_name() {
     assert!(incomplete.starts_with("invalid_request: `service_name`"), "{incomplete}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_serves_what_the_realm_answers() {
+    let station = station().await;
+    let node = node(&station).await;
+    claim(&station, &node, "acme").await.unwrap();
+    let procedure = format!("{REALM}/_realm/_realm/identity/issue_service_token_v1");
+    for taken in [&procedure, &format!("{REALM}/more_v1")] {
+        let refused = node.serve(echo(&station, taken)).await.map(drop).unwrap_err();
+        assert!(format!("{refused:?}").contains("not_authorized"), "{refused:?}");
+    }
+    let providers = node.providers(&station.realm_id(), &procedure).await.unwrap();
+    assert_eq!(providers.iter().map(|provider| provider.node).collect::<Vec<_>>(), [station.node_id()]);
+}
+
 /// Several instances of a service are of one org, and so is a station that takes over.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_org_is_everybodys_and_outlives_the_station_that_admitted_it() {
