@@ -45,17 +45,24 @@ struct Writing {
 impl Writing {
     fn value(&mut self, json: &serde_json::Value, path: &str, depth: usize) -> Option<Value> {
         let written = if self.has_room(json) && depth < MAX_DEPTH { self.written(json, path, depth) } else { None };
-        if written.is_none() && self.left_out.len() < MAX_NAMED {
-            self.left_out.push(super::cut(path, 256).to_owned());
+        if written.is_none() {
+            self.leave_out(path);
         }
         written
+    }
+
+    fn leave_out(&mut self, path: &str) {
+        if self.left_out.len() < MAX_NAMED {
+            self.left_out.push(super::cut(path, 256).to_owned());
+        }
     }
 
     fn has_room(&mut self, json: &serde_json::Value) -> bool {
         let bytes = 9 + json.as_str().map_or(0, str::len);
         let has_room = self.items > 0 && self.bytes >= bytes;
+        // What does not fit may leave a null in its place.
+        self.items = self.items.saturating_sub(1);
         if has_room {
-            self.items -= 1;
             self.bytes -= bytes;
         }
         has_room
@@ -68,10 +75,17 @@ impl Writing {
             serde_json::Value::Number(number) => of_number(number)?,
             serde_json::Value::String(text) => Value::text(text),
             serde_json::Value::Array(items) => {
-                // The others must stay where they are.
-                let item =
-                    |(index, item)| self.value(item, &format!("{path}[{index}]"), depth + 1).unwrap_or(Value::Null);
-                Value::List(items.iter().take(MAX_ITEMS).enumerate().map(item).collect())
+                let mut written = Vec::new();
+                for (index, item) in items.iter().enumerate() {
+                    let path = format!("{path}[{index}]");
+                    if self.items == 0 {
+                        self.leave_out(&path);
+                        break;
+                    }
+                    // The others must stay where they are.
+                    written.push(self.value(item, &path, depth + 1).unwrap_or(Value::Null));
+                }
+                Value::List(written)
             }
             serde_json::Value::Object(fields) => {
                 let mut written = Vec::new();

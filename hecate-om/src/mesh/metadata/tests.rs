@@ -102,6 +102,10 @@ fn details_that_cannot_be_carried_are_left_out_and_named() {
 
     let many = CapabilityError::refused("odd", "odd").with_details(json!(vec![0; 200_000]));
     take_refusal(&mut carried(&refusal(&many))).unwrap();
+    // Nor do the places of what is left out add up to more than a frame takes.
+    let nested = (0..40).fold(json!(0), |inner, _| [vec![inner], vec![json!(0); 5_000]].concat().into());
+    let nested = CapabilityError::refused("odd", "odd").with_details(nested);
+    take_refusal(&mut carried(&refusal(&nested))).unwrap();
     let alone = CapabilityError::refused("odd", "odd").with_details(json!(u64::MAX));
     let read = take_refusal(&mut carried(&refusal(&alone))).unwrap();
     assert_eq!(read.details().unwrap(), &json!({"_left_out": [""]}));
