@@ -213,7 +213,9 @@ async fn be_hostile(station: Arc<Station>, provider: [u8; 32], ring: String, mut
                 // Where the first frame of a stream belongs.
                 0 => match soon(dialed.connection.open_bi()).await {
                     Ok((mut stream, _)) => {
-                        stream.write_all(&bytes).await.and_then(|()| Ok(stream.finish().unwrap_or(())))
+                        let written = stream.write_all(&bytes).await;
+                        let _ = stream.finish();
+                        written
                     }
                     Err(_) => break,
                 },
