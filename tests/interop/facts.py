@@ -26,7 +26,7 @@ def places(name, bits, hashes):
 
 
 def filter_of(names):
-    bits = max(64, -(-len(names) * 10 // 8) * 8)
+    bits = max(1024, -(-len(names) * 10 // 8) * 8)
     data = bytearray(bits // 8)
     for name in names:
         for place in places(name, bits, 7):

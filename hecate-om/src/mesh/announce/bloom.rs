@@ -13,7 +13,10 @@ pub(super) const MAX_NAMES: usize = 100_000;
 
 const BITS_PER_NAME: usize = 10;
 const HASHES: u8 = 7;
-const MIN_BITS: usize = 1024;
+/// What a peer may make do with.
+const MIN_BITS: usize = 64;
+/// What is made here: a filter of a few names that is just large enough says "perhaps" three times as often.
+const LEAST_BITS: usize = 1024;
 const MAX_BITS: usize = MAX_NAMES * BITS_PER_NAME;
 /// What more hashes than this would cost, a peer does not decide.
 const MAX_HASHES: u8 = 16;
@@ -29,7 +32,10 @@ impl Filter {
     /// A filter of these names, of which it takes [`MAX_NAMES`].
     pub(super) fn of(names: &[impl AsRef<str>]) -> Self {
         let names = &names[..names.len().min(MAX_NAMES)];
-        let bits = (names.len() * BITS_PER_NAME).max(MIN_BITS).next_multiple_of(8);
+        Self::with_bits(names, (names.len() * BITS_PER_NAME).max(LEAST_BITS).next_multiple_of(8))
+    }
+
+    fn with_bits(names: &[impl AsRef<str>], bits: usize) -> Self {
         let mut filter = Self { hashes: HASHES, data: vec![0; bits / 8].into() };
         for name in names {
             for bit in places(name.as_ref(), filter.bits(), HASHES) {
@@ -111,7 +117,7 @@ mod tests {
     fn the_same_names_make_the_same_bits_everywhere() {
         assert_eq!(fnv(b"foobar"), 0x8594_4171_f739_67e8, "the published test vector of FNV-1a");
         assert_eq!(fnv(b""), 0xcbf2_9ce4_8422_2325);
-        let filter = Filter::of(&["hecate-echo/echo.say_v1", "hecate-echo/echo.info_v1"]);
+        let filter = Filter::with_bits(&["hecate-echo/echo.say_v1", "hecate-echo/echo.info_v1"], 64);
         assert_eq!(filter.data(), EXPECTED);
     }
 
