@@ -28,7 +28,7 @@ impl Packages {
         let path = root().join("hecate-om");
         let manifest = format!(
             "[package]\nname = \"{name}\"\nversion = \"1.0.0\"\nedition = \"{edition}\"\npublish = false\n\n\
-             [dependencies]\n{runtime} = {{ package = \"hecate-om\", path = {path:?} }}\n\n{targets}"
+             [dependencies]\n{runtime} = {{ package = \"hecate-om\", path = {path:?}, default-features = false }}\n\n{targets}"
         );
         fs::write(folder.join("Cargo.toml"), manifest).unwrap();
     }

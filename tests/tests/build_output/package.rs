@@ -25,7 +25,7 @@ pub(crate) fn member_toml(name: &str) -> String {
     format!(
         "[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\ndescription = \"Greets people\"\n\n\
          [build-dependencies]\nhecate-om-build = {{ path = \"{CHECKOUT}/hecate-om/build\" }}\n\n\
-         [dependencies]\nhecate-om = {{ path = \"{CHECKOUT}/hecate-om\" }}\n"
+         [dependencies]\nhecate-om = {{ path = \"{CHECKOUT}/hecate-om\", default-features = false }}\n"
     )
 }
 
