@@ -70,7 +70,9 @@ impl Box {
 
     fn station(&self) -> Json {
         let file = Path::new(&self.runtime).join("station/station.json");
-        serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap()
+        // It is there once a station listens, which is after the service that runs it is ready.
+        let read = || serde_json::from_slice(&std::fs::read(&file).ok()?).ok();
+        finally("the file of the station", read)
     }
 }
 
