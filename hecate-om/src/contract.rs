@@ -19,6 +19,8 @@ use crate::capability::{Access, CapabilityInfo, HandlerContract, RefusalCode};
 use crate::service::{Blueprint, ServiceInfo};
 use message::MessageSchema;
 
+#[cfg(feature = "macula")]
+pub(crate) use check::RESERVED;
 pub use check::check;
 
 const SCHEMA: &str = "hecate.contract/1";

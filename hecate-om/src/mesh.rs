@@ -1,4 +1,4 @@
-//! The Macula mesh: the one module that knows its SDK.
+//! The Macula mesh: with `identity`, the part of this crate that knows its SDK.
 
 pub(crate) mod access;
 pub(crate) mod advertise;

@@ -17,7 +17,7 @@ mod boolean;
 pub(super) use boolean::Kept;
 
 /// The fields that the mesh puts beside those of a message.
-const RESERVED: [&str; 2] = ["caller", "_hecate"];
+pub(crate) const RESERVED: [&str; 2] = ["caller", "_hecate"];
 
 /// Checks the contract of a service: `#[hecate_service]` generates a test that calls it.
 ///

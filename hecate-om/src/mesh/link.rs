@@ -211,7 +211,11 @@ impl Dialer {
                 }
             },
             () = self.table.refused() => None,
-            _ = self.target.changed() => None,
+            Ok(()) = self.target.changed() => {
+                // It is still to be dialed, and at once.
+                self.target.mark_changed();
+                None
+            }
         }
     }
 

@@ -9,8 +9,9 @@ mod tests;
 
 use std::time::Duration;
 
-use super::value::{RESERVED, Reason, Value, ValueError, cut};
+use super::value::{Reason, Value, ValueError, cut};
 use crate::capability::{CapabilityError, ErrorCode};
+use crate::contract::RESERVED;
 
 const KEY: &str = RESERVED[1];
 const VERSION: i128 = 1;

@@ -35,9 +35,6 @@ pub(crate) const MAX_ITEMS: usize = 131_008 - 16;
 /// signatures and a token of the larger profile).
 pub(crate) const MAX_BYTES: usize = 16_777_215 - 65_536;
 
-/// The fields that the mesh puts beside those of a message.
-pub(crate) const RESERVED: [&str; 2] = ["caller", "_hecate"];
-
 /// A message as a value.
 ///
 /// # Errors

@@ -8,7 +8,8 @@ use serde::ser::{
 };
 
 use super::error::kind;
-use super::{MAX_DEPTH, MAX_ITEMS, RESERVED, Reason, Value, ValueError};
+use super::{MAX_DEPTH, MAX_ITEMS, Reason, Value, ValueError};
+use crate::contract::RESERVED;
 use key::KeyWriter;
 
 /// Where a value is written.

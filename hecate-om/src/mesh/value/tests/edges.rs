@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::super::{MAX_BYTES, MAX_DEPTH, MAX_ITEMS, RESERVED};
+use crate::contract::RESERVED;
+
+use super::super::{MAX_BYTES, MAX_DEPTH, MAX_ITEMS};
 use super::*;
 
 #[derive(Debug, Serialize)]
