@@ -314,7 +314,8 @@ fn a_realm_that_nothing_expanded_is_told_as_that() {
 #[test]
 fn no_setting_is_taken_that_is_empty_or_was_not_expanded() {
     for setting in setting::ALL {
-        for (value, words) in [("", "is set and empty"), (" ", "is set and empty"), ("${X}", "holds the unexpanded `${X}`")]
+        for (value, words) in
+            [("", "is set and empty"), (" ", "is set and empty"), ("${X}", "holds the unexpanded `${X}`")]
         {
             let told = Layers::new(&[]).with(setting.variable, value).problems::<()>();
             let line = told.iter().find(|line| line.starts_with(&format!("{} {words}; help: ", setting.variable)));
@@ -336,7 +337,10 @@ fn what_the_mesh_is_told_is_one_of_a_few_words_or_a_name() {
         for value in values {
             let told = mesh_problems(&[(variable, value)]);
             assert_eq!(told.len(), 1, "{variable}={value}: {told:?}");
-            assert!(told[0].starts_with(&format!("{variable} holds `")) && told[0].contains("; help: it takes "), "{told:?}");
+            assert!(
+                told[0].starts_with(&format!("{variable} holds `")) && told[0].contains("; help: it takes "),
+                "{told:?}"
+            );
         }
     }
 }
