@@ -58,7 +58,7 @@ fn a_service_that_offers_nothing_is_found_and_tells_what_it_is() {
         // For the realm: a token is shown, and the document comes whole.
         let openapi = curious.call(Curious::WHAT, ()).await.unwrap().openapi;
         assert_eq!((&openapi["openapi"], &openapi["info"]["title"]), (&"3.1.0".into(), &"hecate-mute".into()));
-        assert_eq!(mesh.relayed_calls(), 2);
+        assert!(mesh.relayed_calls() >= 2, "both went over the station");
         drop(mute);
     });
 }
