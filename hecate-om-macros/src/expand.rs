@@ -370,20 +370,13 @@ fn shim(handler: &Handler) -> TokenStream {
     let refusal = handler.refusal.as_ref().map_or(inferred, ToTokens::to_token_stream);
     let request = handler.request_item().map_or_else(|| request_type(handler), ToTokens::to_token_stream);
     let reply = handler.reply_item().map_or(reply, ToTokens::to_token_stream);
-    let add = match handler.kind() {
-        Kind::Unary => quote_spanned!(at=> __hecate::handler::<_, #request, #reply, #refusal, _>),
-        Kind::ServerStream => {
-            quote_spanned!(at=> __hecate::Handlers::server_stream::<#request, #reply, #refusal, _, _>)
-        }
-        Kind::ClientStream => {
-            quote_spanned!(at=> __hecate::Handlers::client_stream::<#request, #reply, #refusal, _, _>)
-        }
-        Kind::Bidi => quote_spanned!(at=> __hecate::Handlers::bidi::<#request, #reply, #refusal, _, _>),
-    };
-    quote_spanned! {at=>
-        #add(
-            #handlers, |#service, #call_pattern, #value_pattern| async move { #answer },
-        );
+    let types = quote!(#request, #reply, #refusal);
+    let run = quote_spanned!(at=> |#service, #call_pattern, #value_pattern| async move { #answer });
+    match handler.kind() {
+        Kind::Unary => quote_spanned!(at=> __hecate::handler::<_, #types, _>(#handlers, #run);),
+        Kind::ServerStream => quote_spanned!(at=> #handlers.server_stream::<#types, _, _>(#run);),
+        Kind::ClientStream => quote_spanned!(at=> #handlers.client_stream::<#types, _, _>(#run);),
+        Kind::Bidi => quote_spanned!(at=> #handlers.bidi::<#types, _, _>(#run);),
     }
 }
 
