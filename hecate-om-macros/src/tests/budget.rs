@@ -12,7 +12,8 @@ use super::package;
 const MAX_LINES: usize = 15;
 const MAX_BYTES: usize = 800;
 
-/// A stream is named in full by the method and by the constant, and its kind by the table.
+/// A stream is named in full by the method and by the constant, which wrap, and its kind by the table.
+const MAX_STREAM_LINES: usize = 16;
 const MAX_STREAM_BYTES: usize = 900;
 
 /// What each says; it stands above the method, in the table and in the manifest.
@@ -67,7 +68,7 @@ fn a_stream_stays_small() {
         size_of_one(|request| quote!(RequestStream<#request>), quote!(ReplyStream<Reply>)),
     ] {
         println!("{lines} lines and {bytes} bytes for each stream");
-        assert!(lines <= MAX_LINES, "{lines} lines");
+        assert!(lines <= MAX_STREAM_LINES, "{lines} lines");
         assert!(bytes <= MAX_STREAM_BYTES, "{bytes} bytes");
     }
 }
