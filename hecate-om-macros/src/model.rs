@@ -8,7 +8,7 @@ use syn::{Ident, Type, Visibility};
 use crate::arguments::TypeName;
 use crate::crate_path::CratePath;
 use crate::reference::Reference;
-use crate::validate::types::{REPLY_STREAM, REQUEST_STREAM, item_of};
+use crate::validate::types::{REPLY_STREAM, REQUEST_STREAM, item_of, type_arguments};
 
 /// A service, checked.
 pub(crate) struct Service {
@@ -101,7 +101,7 @@ impl fmt::Display for Rate {
     }
 }
 
-/// Whether what a call carries is hidden from the stations on its way.
+/// Whether a call is sealed, so that no station on its way can read it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Confidential {
     Off,
@@ -179,12 +179,14 @@ impl Handler {
         self.request.as_ref().and_then(|request| item_of(request, REQUEST_STREAM))
     }
 
-    /// What is streamed to a caller, if that is. Behind an alias nobody sees it here: types tell.
+    /// What is streamed to a caller, if that is; also of an `Outcome<ReplyStream<O>>`, an alias of a `Result`.
+    /// Of an alias without parameters nobody sees it here: types tell.
     pub(crate) fn reply_item(&self) -> Option<&Type> {
-        match &self.reply {
-            ReplyType::Written(reply) => item_of(reply, REPLY_STREAM),
-            ReplyType::Behind(_) => None,
-        }
+        let reply = match &self.reply {
+            ReplyType::Written(reply) => reply,
+            ReplyType::Behind(result) => type_arguments(result).first().copied()?,
+        };
+        item_of(reply, REPLY_STREAM)
     }
 }
 

@@ -148,7 +148,8 @@ pub struct Capability {
     #[serde(default, skip_serializing_if = "Limits::is_default")]
     pub limits: Limits,
 
-    /// Whether the stations on its way may read a call. Absent while it is `preferred`.
+    /// Whether a call over the mesh is sealed, so that no station on its way can read it. By default, and
+    /// where it is absent, `preferred`.
     #[serde(default, skip_serializing_if = "Confidential::is_default")]
     pub confidential: Confidential,
 
@@ -180,17 +181,17 @@ pub enum Kind {
     Bidi,
 }
 
-/// Whether the stations on its way may read a call.
+/// Whether a call over the mesh is sealed, so that no station on its way can read it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Confidential {
-    /// They may.
+    /// It never is.
     Off,
-    /// They may not where both ends can seal it.
+    /// It is where the caller can.
     #[default]
     Preferred,
-    /// They may not; what is not sealed is refused.
+    /// A call that is not sealed is refused.
     Required,
 }
 

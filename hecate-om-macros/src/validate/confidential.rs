@@ -1,4 +1,4 @@
-//! Whether the stations on its way may read a call: `confidential = off`, `preferred` or `required`.
+//! Whether a call is sealed, so that no station on its way can read it: `confidential = off`, `preferred` or `required`.
 
 use syn::{Expr, ExprLit, Lit};
 
@@ -27,7 +27,9 @@ pub(super) fn read(word: Option<&Word>, diagnostics: &mut Diagnostics) -> Option
     let help = match (known, like(&text)) {
         (Some((word, _)), _) => format!("write `confidential = {word}`, a word by itself"),
         (None, Some(near)) => format!("did you mean `confidential = {near}`?"),
-        (None, None) => "write `confidential = required` to refuse calls that stations can read".to_owned(),
+        (None, None) => {
+            "write `confidential = required` to refuse calls that are not sealed, or leave it out".to_owned()
+        }
     };
     diagnostics.error(Rule::ConfidentialWord, written, what, help);
     None

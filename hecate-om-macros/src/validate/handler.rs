@@ -9,8 +9,8 @@ use syn::{FnArg, GenericParam, PatType, Receiver, ReceiverKind, Type};
 use super::callbacks::{found, return_place, returned};
 use super::stream::{self, Direction};
 use super::types::{
-    REQUEST_STREAM, borrows, first_span, is_no_object, is_surely_no_result, is_unnamed, item_of, last_segment, lasting,
-    optional, spelled, type_arguments, ungrouped_type,
+    REPLY_STREAM, REQUEST_STREAM, borrows, first_span, is_no_object, is_surely_no_result, is_unnamed, item_of,
+    last_segment, lasting, optional, spelled, type_arguments, ungrouped_type,
 };
 use crate::diagnostics::{Diagnostics, Rule};
 use crate::model::{Handler, ReplyType};
@@ -336,9 +336,14 @@ fn read_output(method: &Method, diagnostics: &mut Diagnostics) -> (ReplyType, Op
         let meant = written.map_or_else(|| syn::parse_quote!(()), |ty| optional(ty).unwrap_or(ty).clone());
         return (ReplyType::Written(meant), None);
     };
-    let arguments =
-        if last_segment(returned).is_some_and(|name| name == "Result") { type_arguments(returned) } else { Vec::new() };
-    let Some(reply) = arguments.first() else { return (ReplyType::Behind(returned.clone()), None) };
+    let arguments = type_arguments(returned);
+    let Some(reply) = arguments.first().filter(|_| last_segment(returned).is_some_and(|name| name == "Result")) else {
+        // Behind an alias, only what is surely a stream is looked at.
+        if let Some(reply) = arguments.first().filter(|reply| item_of(reply, REPLY_STREAM).is_some()) {
+            check_reply(name, reply, diagnostics);
+        }
+        return (ReplyType::Behind(returned.clone()), None);
+    };
     check_reply(name, reply, diagnostics);
     (ReplyType::Written((*reply).clone()), arguments.get(1).map(|refusal| (*refusal).clone()))
 }
