@@ -4,10 +4,14 @@
 mod call;
 pub(crate) mod current;
 mod error;
+mod flow;
 mod handler;
 pub(crate) mod json;
+mod kind;
 mod message;
+mod progress;
 mod refusal;
+mod stream;
 pub(crate) mod trace;
 
 use std::fmt;
@@ -18,12 +22,18 @@ pub use call::{Call, CallId, Caller, Via};
 pub(crate) use call::{CallParts, MAX_HOPS};
 pub(crate) use error::RETRY_AFTER;
 pub use error::{CapabilityError, ErrorCode};
+pub(crate) use flow::{Encoding, Incoming, Item, Items};
 pub use handler::Handlers;
 pub(crate) use handler::{Answering, Bound, HandlerContract, Input, Output};
+pub use kind::{Confidential, Kind};
 pub use message::{Reply, Request};
+pub(crate) use progress::{Deadline, Progress};
 pub use refusal::{Refusal, RefusalCode};
+pub(crate) use stream::FromPoll;
+pub use stream::{ReplySink, ReplyStream, RequestStream};
 pub use trace::{Trace, TraceId};
 
+use crate::guard::Limits;
 use crate::node_id::NodeId;
 
 /// The typed address of one capability of service `S`: `#[capability]` makes one for each handler.
@@ -159,6 +169,14 @@ pub struct CapabilityInfo {
     pub is_idempotent: bool,
     /// Why callers should move on, if they should.
     pub deprecated: Option<&'static str>,
+    /// What of a call is a stream.
+    pub kind: Kind,
+    /// How much it takes, as declared.
+    pub limits: Limits,
+    /// Whether its calls over the mesh are sealed.
+    pub confidential: Confidential,
+    /// Whether its handler ends when its caller leaves.
+    pub is_cancelled_on_disconnect: bool,
 }
 
 impl CapabilityInfo {
@@ -172,7 +190,35 @@ impl CapabilityInfo {
             access: Access::Realm,
             is_idempotent: false,
             deprecated: None,
+            kind: Kind::Unary,
+            limits: Limits::DEFAULT,
+            confidential: Confidential::Preferred,
+            is_cancelled_on_disconnect: false,
         }
+    }
+
+    #[doc(hidden)]
+    pub const fn kind(mut self, kind: Kind) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    #[doc(hidden)]
+    pub const fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    #[doc(hidden)]
+    pub const fn confidential(mut self, confidential: Confidential) -> Self {
+        self.confidential = confidential;
+        self
+    }
+
+    #[doc(hidden)]
+    pub const fn cancel_on_disconnect(mut self) -> Self {
+        self.is_cancelled_on_disconnect = true;
+        self
     }
 
     #[doc(hidden)]

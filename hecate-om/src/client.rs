@@ -11,6 +11,7 @@ mod local;
 mod message;
 pub(crate) mod process;
 mod reference;
+mod streaming;
 #[cfg(test)]
 mod tests;
 mod trail;
@@ -25,4 +26,7 @@ pub use self::error::CallError;
 pub(crate) use self::http::{LocalClient, exchange};
 pub use self::message::{CallReply, CallRequest};
 pub use self::reference::{NotAReference, Reference};
+#[cfg(feature = "macula")]
+pub(crate) use self::streaming::{Open, Opened};
+pub use self::streaming::{Opening, Replies};
 pub use self::trail::{Attempt, Attempts};

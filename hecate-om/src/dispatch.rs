@@ -5,6 +5,7 @@
 
 mod addresses;
 mod call;
+mod flow;
 mod table;
 pub(crate) mod tally;
 
@@ -13,22 +14,23 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::call::{Admitted, Answer, too_large};
 use self::table::Table;
 use self::tally::{Outcome, Tally};
 use crate::capability::trace::CallerTrace;
 use crate::capability::{Bound, CapabilityError, CapabilityInfo, ErrorCode, MAX_HOPS, RETRY_AFTER};
+use crate::guard::Limits;
 use crate::guard::access::Standing;
+use crate::guard::limits::MOST_BYTES;
 use crate::guard::warrant::Warrant;
 use crate::service::ServiceInfo;
 
-/// The largest request, in bytes.
-pub(crate) const MAX_REQUEST: usize = 1024 * 1024;
-/// The largest reply, in bytes.
-pub(crate) const MAX_REPLY: usize = 16 * 1024 * 1024;
-/// How many calls of one capability run at once.
-pub(crate) const MAX_CONCURRENCY: usize = 1024;
+/// The largest request that a capability takes which declares no other limit, in bytes.
+pub(crate) const MAX_REQUEST: usize = Limits::DEFAULT.payload;
+/// The largest reply that any capability may give, in bytes.
+pub(crate) const MAX_REPLY: usize = MOST_BYTES;
 
 /// Where a call comes from.
 #[derive(Debug, Clone)]
@@ -59,6 +61,8 @@ pub(crate) struct Dispatch {
     in_flight: AtomicUsize,
     /// Told when the last of them ends in a drain.
     idle: Notify,
+    /// Told when those that stream are to end.
+    ending: CancellationToken,
 }
 
 impl Dispatch {
@@ -71,6 +75,7 @@ impl Dispatch {
             gate: AtomicU8::new(Gate::Starting as u8),
             in_flight: AtomicUsize::new(0),
             idle: Notify::new(),
+            ending: CancellationToken::new(),
         })
     }
 
@@ -95,6 +100,11 @@ impl Dispatch {
     /// Refuses calls from now on; those that were let in go on.
     pub(crate) fn drain(&self) {
         self.gate.store(Gate::Draining as u8, Ordering::SeqCst);
+    }
+
+    /// Ends the streams that are left, each with `draining` as its last item.
+    pub(crate) fn end_streams(&self) {
+        self.ending.cancel();
     }
 
     /// Waits until no call is left; only after [`drain`](Self::drain).

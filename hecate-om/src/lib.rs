@@ -109,15 +109,16 @@ pub mod testing;
 use std::process::ExitCode;
 
 pub use capability::{
-    Access, Call, CallId, Caller, Capability, CapabilityError, CapabilityInfo, ErrorCode, Refusal, RefusalCode, Reply,
-    Request, Trace, TraceId, Via,
+    Access, Call, CallId, Caller, Capability, CapabilityError, CapabilityInfo, Confidential, ErrorCode, Kind, Refusal,
+    RefusalCode, Reply, ReplySink, ReplyStream, Request, RequestStream, Trace, TraceId, Via,
 };
 pub use client::{
     Announced, Answered, Attempt, Attempts, CallError, CallReply, CallRequest, Calling, Detailed, NotAReference,
-    Parent, Reference,
+    Opening, Parent, Reference, Replies,
 };
 pub use config::Settings;
 pub use context::{Context, DataDirError};
+pub use guard::{Limits, Rate};
 pub use health::{CheckError, Health, Impact};
 pub use node_id::{NodeId, NotANodeId};
 pub use secret::{Exposed, Secret, SecretError};
@@ -366,8 +367,8 @@ struct Readme;
 /// What a service needs in scope.
 pub mod prelude {
     pub use crate::{
-        Call, CallError, Capability, CapabilityError, Context, Health, Impact, Refusal, Result, Secret, Service,
-        StartError, capability, hecate_service, message, remote_service, settings,
+        Call, CallError, Capability, CapabilityError, Context, Health, Impact, Refusal, ReplyStream, RequestStream,
+        Result, Secret, Service, StartError, capability, hecate_service, message, remote_service, settings,
     };
     pub use std::process::ExitCode;
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::capability::MAX_HOPS;
 use crate::capability::trace::{MAX_STATE, MAX_STATE_MEMBERS};
 use crate::config::{LONGEST, setting};
-use crate::dispatch::{MAX_CONCURRENCY, MAX_REPLY, MAX_REQUEST};
-use crate::guard::{LIMITS, Rate, rate};
+use crate::dispatch::{MAX_REPLY, MAX_REQUEST};
+use crate::guard::{Limits, Rate, rate};
 use crate::health::check::{LIMIT, MAX_CHECKS};
 use crate::health::{MAX_BODY, endpoint};
 use crate::listener::{HEAD_TIMEOUT, MAX_HEAD, READ_TIMEOUT};
@@ -46,10 +46,10 @@ fn rows() -> Vec<(&'static str, String)> {
             format!("{}, {}", bytes(MAX_DISCARDED), seconds(DISCARD_TIME)),
         ),
         ("reply", bytes(MAX_REPLY)),
-        ("calls of one capability at once", number(MAX_CONCURRENCY)),
-        ("calls of one capability by one node of the mesh", at_once(LIMITS.per_caller)),
-        ("calls of one capability by all nodes of the mesh", at_once(LIMITS.total)),
-        ("what is kept of the nodes that call a capability", bytes(rate::memory(LIMITS).next_power_of_two())),
+        ("calls of one capability at once", number(Limits::DEFAULT.concurrency)),
+        ("calls of one capability by one node of the mesh", at_once(Limits::DEFAULT.per_caller)),
+        ("calls of one capability by all nodes of the mesh", at_once(Limits::DEFAULT.total)),
+        ("what is kept of the nodes that call a capability", bytes(rate::memory(Limits::DEFAULT).next_power_of_two())),
         ("calls that led to a call", number(MAX_HOPS)),
         ("providers that one call is brought to", number(outbound::MOST_ATTEMPTS)),
         (

@@ -182,8 +182,9 @@ impl Exchange {
     }
 
     fn begin(mut call: Admitted, request: Request<Incoming>) -> Self {
-        if request.body().size_hint().lower() > MAX_REQUEST as u64 {
-            let error = call.refuse(dispatch::too_large());
+        let most = call.info().limits.payload;
+        if request.body().size_hint().lower() > most as u64 {
+            let error = call.refuse(dispatch::too_large(most));
             return Self::at_once(refuse_unread(request, &error, Some(call.id())));
         }
         Self::Reading(Reading {
@@ -216,8 +217,7 @@ impl Future for Exchange {
         match &mut *self {
             Self::Running(id, answer) => match ready!(Pin::new(answer).poll(context)) {
                 Ok(Output::Json(reply)) => Poll::Ready(json_response(reply).map(Either::Left)),
-                #[cfg(feature = "macula")]
-                Ok(Output::Value(_)) => {
+                Ok(_) => {
                     let error = CapabilityError::internal("a call in JSON was answered in another form");
                     Poll::Ready(problem::of(&error, Some(*id)))
                 }
@@ -270,11 +270,12 @@ impl Reading {
                     return Poll::Ready(Read::Broken(error));
                 }
             };
-            if self.whole.len() + data.len() > MAX_REQUEST {
+            let most = call.info().limits.payload;
+            if self.whole.len() + data.len() > most {
                 if let Some(body) = self.body.take() {
                     discard(body);
                 }
-                return Poll::Ready(Read::Broken(dispatch::too_large()));
+                return Poll::Ready(Read::Broken(dispatch::too_large(most)));
             }
             let more = body.size_hint().exact();
             if more == Some(0) && self.whole.is_empty() {

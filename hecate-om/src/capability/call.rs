@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
+use super::Deadline;
 use super::trace::{CallerTrace, Trace};
 use crate::client::Calls;
 use crate::node_id::NodeId;
@@ -80,14 +81,15 @@ impl<S> Call<S> {
         self.parts.hops
     }
 
-    /// When the caller gets `timeout` and the handler is dropped.
+    /// When the caller gets `timeout` and the handler is dropped. Of a call that streams it moves on with
+    /// each item.
     pub fn deadline(&self) -> std::time::Instant {
-        self.parts.deadline.into_std()
+        self.parts.deadline.at().into_std()
     }
 
     /// What is left until the deadline; zero when it has passed.
     pub fn time_left(&self) -> Duration {
-        self.parts.deadline.saturating_duration_since(Instant::now())
+        self.parts.deadline.at().saturating_duration_since(Instant::now())
     }
 }
 
@@ -103,7 +105,7 @@ pub(crate) struct CallParts {
     pub(crate) id: CallId,
     pub(crate) caller: Caller,
     pub(crate) via: Via,
-    pub(crate) deadline: Instant,
+    pub(crate) deadline: Deadline,
     /// How many calls led to this one; the first that nobody's call caused has none.
     pub(crate) hops: u8,
     /// What the caller said of its trace, if anything.

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::calls::Delivered;
 use super::message::{CallReply, CallRequest, Typed};
 use super::{Address, Attempt, CallError, Calls};
-use crate::capability::{Call, Capability, Output, Trace, Via, json};
+use crate::capability::{Call, Capability, CapabilityError, Output, Trace, Via, json};
 use crate::context::Context;
 #[cfg(feature = "macula")]
 use crate::mesh::value;
@@ -96,7 +96,7 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    fn typed(address: Address, cause: Cause) -> Self {
+    pub(super) fn typed(address: Address, cause: Cause) -> Self {
         Self { address, cause, is_by_reference: false, pin: None, timeout: None, token: None }
     }
 
@@ -225,6 +225,7 @@ impl<R: CallRequest, T: CallReply> Calling<'_, R, T> {
             Output::Json(body) => json::decode_reply::<T>(&body),
             #[cfg(feature = "macula")]
             Output::Value(value) => value::decode::<T>(value).map_err(|error| json::unreadable_reply(&error)),
+            Output::Items(_) => Err(CapabilityError::internal("one reply was expected, and a stream came")),
         };
         match read {
             Ok(reply) => Ok(Answered { reply, via, provider, attempts: trail.into_attempts() }),

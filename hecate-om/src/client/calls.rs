@@ -18,6 +18,8 @@ use super::local::{Headers, Neighbours};
 use super::message::Encode;
 use super::process::{self, Entry, Registration};
 use super::reference::is_declared;
+#[cfg(feature = "macula")]
+use super::streaming::{Open, Opened};
 use super::trail::Trail;
 use super::{Address, Announced, CallError};
 use crate::capability::{Capability, CapabilityError, ErrorCode, MAX_HOPS, Output, Trace, Via};
@@ -86,6 +88,9 @@ pub(crate) type Carrying<'a, T> = Pin<Box<dyn Future<Output = Result<T, CallErro
 pub(crate) trait Mesh: Send + Sync {
     /// Brings a call to a provider.
     fn call<'a>(&'a self, outgoing: Outgoing<'a>) -> Carrying<'a, Delivered>;
+
+    /// Opens a stream at a provider: at the node `pin` if it is given.
+    fn open<'a>(&'a self, open: Open<'a>, pin: Option<NodeId>, was_sought_nearby: bool) -> Carrying<'a, Opened>;
 
     /// Who advertises what is at `address`.
     fn providers<'a>(&'a self, address: &'a Address) -> Carrying<'a, Vec<NodeId>>;
@@ -168,6 +173,11 @@ impl Calls {
         self.settings.peers.get(service).map_or(Cow::Borrowed(service), |org| Cow::Owned(org.clone()))
     }
 
+    /// The service that calls.
+    pub(super) fn service_name(&self) -> &'static str {
+        self.service.name
+    }
+
     /// Who advertises a capability on the mesh, now.
     pub(crate) async fn providers<S, R, T>(&self, capability: Capability<S, R, T>) -> Result<Vec<NodeId>, CallError> {
         let address = self.address_of(&capability);
@@ -198,10 +208,16 @@ impl Calls {
         None
     }
 
-    /// Brings a call to the nearest provider, and its reply back.
-    pub(super) async fn carry(&self, plan: Plan, request: &mut dyn Encode) -> Result<Delivered, CallError> {
-        let Plan { address, cause, is_by_reference, pin, timeout, token } = plan;
-        if is_by_reference && !is_declared(&address, self.service, &self.settings.org, |service| self.org_of(service)) {
+    /// The mesh, once it is joined.
+    #[cfg(feature = "macula")]
+    pub(super) fn mesh(&self) -> Option<&dyn Mesh> {
+        self.mesh.get().map(AsRef::as_ref)
+    }
+
+    /// Whether a call may be made at all.
+    pub(super) fn check(&self, plan: &Plan) -> Result<(), CallError> {
+        let Plan { address, cause, is_by_reference, .. } = plan;
+        if *is_by_reference && !is_declared(address, self.service, &self.settings.org, |service| self.org_of(service)) {
             return Err(CallError::Undeclared {
                 service: self.service.name,
                 declaration: format!("\"{}/{}\" = {}", address.org, address.name, address.version),
@@ -211,6 +227,13 @@ impl Calls {
         if cause.hops > MAX_HOPS {
             return Err(CallError::TooManyHops { capability: address.to_string(), most: MAX_HOPS });
         }
+        Ok(())
+    }
+
+    /// Brings a call to the nearest provider, and its reply back.
+    pub(super) async fn carry(&self, plan: Plan, request: &mut dyn Encode) -> Result<Delivered, CallError> {
+        self.check(&plan)?;
+        let Plan { address, cause, pin, timeout, token, .. } = plan;
         let begun = Instant::now();
         let deadline = deadline(begun, cause.deadline, timeout);
         let mut trail = Trail::default();
@@ -243,7 +266,7 @@ impl Calls {
     }
 }
 
-fn not_on_mesh(address: &Address, trail: Trail) -> CallError {
+pub(super) fn not_on_mesh(address: &Address, trail: Trail) -> CallError {
     let causes = vec![
         "the mesh is off, or was not joined yet; help: start the provider on this box, or look at HECATE_MESH"
             .to_owned(),
@@ -251,7 +274,7 @@ fn not_on_mesh(address: &Address, trail: Trail) -> CallError {
     CallError::NotOnMesh { capability: address.to_string(), causes, attempts: trail.ended() }
 }
 
-fn deadline(begun: Instant, parent: Option<Instant>, timeout: Option<Duration>) -> Instant {
+pub(super) fn deadline(begun: Instant, parent: Option<Instant>, timeout: Option<Duration>) -> Instant {
     // A time so long that no clock holds it is no limit.
     let own = |timeout: Duration| begun.checked_add(timeout);
     match (parent, timeout) {

@@ -9,12 +9,13 @@ use std::sync::{Arc, PoisonError, RwLock};
 use bytes::Bytes;
 use tokio::time::{Instant, timeout_at};
 
-use super::Address;
-use super::calls::{CallSettings, Place};
+use super::calls::{CallSettings, Place, refused, timed_out};
+use super::streaming::{Open, Opened, Sending, in_json, received};
 use super::trail::Trail;
-use crate::capability::{ErrorCode, Input, Trace, Via};
+use super::{Address, CallError, Calls};
+use crate::capability::{Encoding, ErrorCode, Incoming, Input, Trace, Via};
 use crate::dispatch::{Dispatch, Origin};
-use crate::guard::warrant::Warrant;
+use crate::guard::warrant::{Token, Warrant};
 
 static STARTED: RwLock<Vec<Arc<Entry>>> = RwLock::new(Vec::new());
 
@@ -103,4 +104,42 @@ pub(super) async fn call(
         return timeout_at(deadline, answer).await.map_or(Place::TimedOut, Place::Answered);
     }
     Place::Absent
+}
+
+/// Opens a stream at the first of them that takes it.
+pub(super) async fn open(calls: &Calls, open: &mut Open<'_>) -> Option<Result<Opened, CallError>> {
+    for Found { dispatch, slot } in find(open.address, &calls.settings) {
+        let attempt = Instant::now();
+        let token = open.token.as_deref().map(|token| Token::new(token.to_vec()));
+        let warrant = Warrant::Process { service: calls.service_name(), token };
+        let origin = Origin { warrant, hops: open.hops, time_left: open.patience };
+        let admitted = match dispatch.admit(slot, origin, Some(open.trace.to_callee())) {
+            Ok(admitted) => admitted,
+            // Nothing ran: another one may take it.
+            Err(error) if matches!(error.kind(), ErrorCode::Draining | ErrorCode::Unavailable) => {
+                open.trail.add(Via::Process, None, attempt, error.to_string());
+                continue;
+            }
+            Err(error) => return Some(Err(refused(error, std::mem::take(&mut open.trail)))),
+        };
+        let input = match open.sending.take()? {
+            Sending::One(request) => request.json().map(Input::Json),
+            Sending::Many(items) => Ok(Input::Items(Incoming { encoding: Encoding::Json, items: in_json(items) })),
+        };
+        let input = match input {
+            Ok(input) => input,
+            Err(error) => return Some(Err(CallError::Request(error))),
+        };
+        let answer = match admitted.answer(input) {
+            Ok(answer) => timeout_at(open.deadline, answer).await,
+            Err(error) => Ok(Err(error)),
+        };
+        let trail = std::mem::take(&mut open.trail);
+        return Some(match answer {
+            Ok(Ok(output)) => Ok(Opened { received: received(output), via: Via::Process, provider: None, trail }),
+            Ok(Err(error)) => Err(refused(error, trail)),
+            Err(_) => Err(timed_out(open.address, open.begun, trail)),
+        });
+    }
+    None
 }

@@ -14,21 +14,24 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tracing::Level;
 
+use super::flow::{Flow, taking};
 use super::table::Slot;
 use super::tally::{Outcome, Tally, panic_in};
-use super::{Dispatch, MAX_CONCURRENCY, MAX_REPLY, MAX_REQUEST, Origin};
+use super::{Dispatch, Origin};
 use crate::capability::current::CurrentCall;
 use crate::capability::trace::CallerTrace;
 use crate::capability::{
-    Answering, CallId, CallParts, CapabilityError, CapabilityInfo, ErrorCode, Input, Output, RETRY_AFTER,
+    Answering, CallId, CallParts, CapabilityError, CapabilityInfo, Deadline, ErrorCode, Input, Items, Kind, Output,
+    Progress, RETRY_AFTER,
 };
 use crate::guard::access;
 #[cfg(feature = "macula")]
 use crate::guard::rate::{By, Limited, Rates};
 #[cfg(feature = "macula")]
-use crate::guard::{LIMITS, warrant::Warrant};
+use crate::guard::warrant::Warrant;
 use crate::telemetry::{chain, panics};
 
 /// A call that took longer is told of, although it was answered.
@@ -42,6 +45,8 @@ pub(crate) struct Admitted {
     begun: Instant,
     origin: Origin,
     trace: Option<Arc<CallerTrace>>,
+    /// Of a call that streams.
+    progress: Option<Arc<Progress>>,
     /// Whether it has one of the places that its capability has for calls that run at once.
     runs: bool,
     counted: bool,
@@ -51,7 +56,11 @@ impl Admitted {
     /// Only for a call that counts as one in flight.
     pub(super) fn new(dispatch: Arc<Dispatch>, slot: usize, origin: Origin, trace: Option<Arc<CallerTrace>>) -> Self {
         let (id, begun) = (CallId::next(), Instant::now());
-        Self { dispatch, slot, id, begun, origin, trace, runs: false, counted: false }
+        let mut call = Self { dispatch, slot, id, begun, origin, trace, progress: None, runs: false, counted: false };
+        if call.info().kind != Kind::Unary {
+            call.progress = Some(Arc::new(Progress::new(begun, call.patience())));
+        }
+        call
     }
 
     pub(crate) fn id(&self) -> CallId {
@@ -60,7 +69,12 @@ impl Admitted {
 
     /// Until when the call may take, its body included.
     pub(crate) fn deadline(&self) -> Instant {
-        self.begun + self.patience()
+        self.progress.as_ref().map_or_else(|| self.begun + self.patience(), |progress| progress.deadline())
+    }
+
+    /// Told when streams are to end because the service does.
+    pub(super) fn ending(&self) -> &CancellationToken {
+        &self.dispatch.ending
     }
 
     fn patience(&self) -> Duration {
@@ -72,7 +86,7 @@ impl Admitted {
         &self.dispatch.table.slots[self.slot]
     }
 
-    fn info(&self) -> &'static CapabilityInfo {
+    pub(crate) fn info(&self) -> &'static CapabilityInfo {
         self.slot().info
     }
 
@@ -80,7 +94,7 @@ impl Admitted {
         &self.slot().tally
     }
 
-    fn current(&self) -> CurrentCall {
+    pub(super) fn current(&self) -> CurrentCall {
         CurrentCall { id: self.id, capability: self.info(), trace: self.trace.clone() }
     }
 
@@ -107,18 +121,25 @@ impl Admitted {
             id: self.id,
             caller: self.origin.warrant.caller(),
             via: self.origin.warrant.via(),
-            deadline: self.deadline(),
+            deadline: match &self.progress {
+                None => Deadline::At(self.begun + self.patience()),
+                Some(progress) => Deadline::Moving(Arc::clone(progress)),
+            },
             hops: self.origin.hops,
             trace: self.trace.clone(),
             last_reply: self.tally().last_reply.load(Ordering::Relaxed),
+        };
+        let input = match (input, &self.progress) {
+            (Input::Items(incoming), Some(progress)) => Input::Items(taking(self, incoming, Arc::clone(progress))),
+            (input, _) => input,
         };
         Ok(handler.answer(parts, input))
     }
 
     fn check_size(&self, input: &Input) -> Result<(), CapabilityError> {
-        let size = input.size();
-        if size > MAX_REQUEST {
-            return Err(too_large());
+        let (size, limit) = (input.size(), self.info().limits.payload);
+        if size > limit {
+            return Err(too_large(limit));
         }
         self.tally().requests.observe(size as u64);
         Ok(())
@@ -133,7 +154,7 @@ impl Admitted {
     fn check_rate(&self) -> Result<(), CapabilityError> {
         let Warrant::Mesh { node, .. } = &self.origin.warrant else { return Ok(()) };
         let now = self.begun.into_std();
-        let rates = self.slot().rates.get_or_init(|| Box::new(Rates::new(LIMITS, now)));
+        let rates = self.slot().rates.get_or_init(|| Box::new(Rates::new(self.info().limits, now)));
         rates.take(node, now).map_err(|limited| self.limited(limited))
     }
 
@@ -149,8 +170,8 @@ impl Admitted {
     fn limited(&self, limited: Limited) -> CapabilityError {
         let info = self.info();
         let (rate, whose) = match limited.by {
-            By::Caller => (LIMITS.per_caller, "one caller"),
-            By::Total => (LIMITS.total, "all callers of the mesh together"),
+            By::Caller => (info.limits.per_caller, "one caller"),
+            By::Total => (info.limits.total, "all callers of the mesh together"),
         };
         if let Some(refused) = limited.to_tell {
             let caller = self.origin.warrant.caller();
@@ -163,13 +184,13 @@ impl Admitted {
     }
 
     fn take_place(&mut self) -> Result<(), CapabilityError> {
-        let running = &self.tally().running;
-        if running.fetch_add(1, Ordering::Acquire) < MAX_CONCURRENCY {
+        let (running, most) = (&self.tally().running, self.info().limits.concurrency);
+        if running.fetch_add(1, Ordering::Acquire) < most {
             self.runs = true;
             return Ok(());
         }
         running.fetch_sub(1, Ordering::Release);
-        let message = format!("{MAX_CONCURRENCY} calls of `{}` are running", self.info().name);
+        let message = format!("{most} calls of `{}` are running", self.info().name);
         Err(CapabilityError::new(ErrorCode::Overloaded, message).retryable(Some(RETRY_AFTER)))
     }
 
@@ -183,24 +204,63 @@ impl Admitted {
         self.failed(timed_out(self.info(), self.patience()))
     }
 
+    /// What a stream ends with on which nothing moves any more.
+    pub(super) fn late(&self) -> CapabilityError {
+        timed_out(self.info(), self.patience())
+    }
+
     /// What a handler came to, as its caller sees it. Told here, because the caller may be gone.
-    fn ended(&mut self, result: Result<Output, CapabilityError>) -> Result<Output, CapabilityError> {
-        let output = match result.and_then(check_reply) {
+    fn ended(mut self, result: Result<Output, CapabilityError>) -> Result<Output, CapabilityError> {
+        let output = match result {
+            Ok(Output::Items(items)) => return self.go_on(items),
             Ok(output) => output,
             Err(error) => return Err(self.failed(error)),
         };
         let size = output.size();
-        let took = self.begun.elapsed();
+        if let Err(error) = self.check_reply_size(size) {
+            return Err(self.failed(error));
+        }
         let tally = self.tally();
         tally.last_reply.store(size, Ordering::Relaxed);
         tally.replies.observe(size as u64);
+        self.answered();
+        Ok(output)
+    }
+
+    /// The call lasts as long as its stream of replies.
+    #[cold]
+    fn go_on(mut self, items: Items) -> Result<Output, CapabilityError> {
+        match self.progress.clone() {
+            Some(progress) => Ok(Output::Items(Flow::of(self, items, progress))),
+            None => {
+                Err(self.failed(CapabilityError::internal("a capability that is not declared as a stream gave one")))
+            }
+        }
+    }
+
+    /// Ends a call whose stream of replies was read as far as its caller wanted.
+    pub(super) fn streamed(&mut self) {
+        self.answered();
+    }
+
+    fn answered(&mut self) {
+        let took = self.begun.elapsed();
+        let tally = self.tally();
         tally.durations.observe(nanoseconds(took));
         tally.count(Outcome::Ok);
         self.counted = true;
         if took > SLOW || tracing::enabled!(Level::DEBUG) {
             self.tell_answered(took);
         }
-        Ok(output)
+    }
+
+    /// Whether a reply, or an item of one, is no larger than declared.
+    pub(super) fn check_reply_size(&self, size: usize) -> Result<(), CapabilityError> {
+        let limit = self.info().limits.reply;
+        if size <= limit {
+            return Ok(());
+        }
+        Err(CapabilityError::internal(format!("the reply has {size} bytes, the limit is {limit}")))
     }
 
     #[cold]
@@ -287,16 +347,15 @@ impl Future for Answer {
         if let State::Here { call, answering } = &mut self.0 {
             let current = call.current();
             let ended = match current.within(|| panics::caught(|| answering.as_mut().poll(context))) {
-                Ok(Poll::Ready(result)) => Some(call.ended(result)),
+                Ok(Poll::Ready(result)) => Some(result),
                 Ok(Poll::Pending) => None,
-                Err(panic) => Some(call.ended(Err(panicked(panic)))),
+                Err(panic) => Some(Err(panicked(panic))),
             };
-            if let Some(result) = ended {
-                self.0 = State::Over;
-                return Poll::Ready(result);
-            }
             if let State::Here { call, answering } = std::mem::replace(&mut self.0, State::Over) {
-                self.0 = State::Elsewhere(tokio::spawn(run(call, answering)));
+                match ended {
+                    Some(result) => return Poll::Ready(call.ended(result)),
+                    None => self.0 = State::Elsewhere(tokio::spawn(run(call, answering))),
+                }
             }
         }
         match &mut self.0 {
@@ -312,7 +371,7 @@ impl Future for Answer {
 }
 
 /// Runs a handler to its end or its deadline, although its caller may have gone.
-async fn run(mut call: Admitted, mut answering: Answering) -> Result<Output, CapabilityError> {
+async fn run(call: Admitted, mut answering: Answering) -> Result<Output, CapabilityError> {
     let current = call.current();
     let mut poll = |context: &mut Context<'_>| panics::caught(|| answering.as_mut().poll(context));
     let whole = poll_fn(|context| match current.clone().within(|| poll(context)) {
@@ -320,10 +379,21 @@ async fn run(mut call: Admitted, mut answering: Answering) -> Result<Output, Cap
         Ok(Poll::Ready(result)) => Poll::Ready(result),
         Err(panic) => Poll::Ready(Err(panicked(panic))),
     });
-    let result = match tokio::time::timeout_at(call.deadline(), whole).await {
-        Ok(result) => result,
+    let late = async {
+        match &call.progress {
+            None => tokio::time::sleep_until(call.deadline()).await,
+            Some(progress) => progress.stalled().await,
+        }
+    };
+    let ended = tokio::select! {
+        biased;
+        result = whole => Some(result),
+        () = late => None,
+    };
+    let result = match ended {
+        Some(result) => result,
         // What it holds is the author's code, too.
-        Err(_) => match panics::caught(move || drop(answering)) {
+        None => match panics::caught(move || drop(answering)) {
             Ok(()) => Err(timed_out(call.info(), call.patience())),
             Err(panic) => Err(panicked(panic)),
         },
@@ -336,17 +406,9 @@ fn nanoseconds(duration: Duration) -> u64 {
 }
 
 /// What a caller gets that sends more than a capability takes.
-pub(crate) fn too_large() -> CapabilityError {
-    let message = format!("the request is larger than {MAX_REQUEST} bytes");
-    CapabilityError::new(ErrorCode::PayloadTooLarge, message).with_details(json!({"limit_bytes": MAX_REQUEST}))
-}
-
-fn check_reply(output: Output) -> Result<Output, CapabilityError> {
-    let size = output.size();
-    if size <= MAX_REPLY {
-        return Ok(output);
-    }
-    Err(CapabilityError::internal(format!("the reply has {size} bytes, the limit is {MAX_REPLY}")))
+pub(crate) fn too_large(limit: usize) -> CapabilityError {
+    let message = format!("the request is larger than {limit} bytes");
+    CapabilityError::new(ErrorCode::PayloadTooLarge, message).with_details(json!({"limit_bytes": limit}))
 }
 
 /// What a caller gets whose call takes longer than its capability allows, or than it waits.
@@ -355,6 +417,6 @@ fn timed_out(info: &CapabilityInfo, patience: Duration) -> CapabilityError {
     CapabilityError::new(ErrorCode::Timeout, message)
 }
 
-fn panicked(panic: panics::Panic) -> CapabilityError {
+pub(super) fn panicked(panic: panics::Panic) -> CapabilityError {
     CapabilityError::internal(panic)
 }

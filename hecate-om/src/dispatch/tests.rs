@@ -1,6 +1,7 @@
 //! Each call counts once, as what it came to.
 
 mod guarded;
+mod streams;
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -129,7 +130,7 @@ async fn what_does_not_reach_its_handler_counts_once() {
     let large = vec![b' '; MAX_REQUEST + 1];
     let refused = admitted(&dispatch).unwrap().answer(Input::Json(large.into())).err().unwrap();
     assert_eq!(refused.code(), "payload_too_large");
-    admitted(&dispatch).unwrap().refuse(too_large());
+    admitted(&dispatch).unwrap().refuse(too_large(MAX_REQUEST));
     assert_eq!(counted(&dispatch), [("invalid", 5)]);
     // Its caller left in the middle of its body.
     drop(admitted(&dispatch));
@@ -152,18 +153,18 @@ async fn a_call_too_many_is_overloaded_and_one_whose_caller_left_counts_as_what_
     let dispatch = open();
     let body = Bytes::from_static(br#"{"text":"brief"}"#);
     let mut running = Vec::new();
-    for _ in 0..MAX_CONCURRENCY {
+    for _ in 0..Limits::DEFAULT.concurrency {
         let mut answer = admitted(&dispatch).unwrap().answer(Input::Json(body.clone())).unwrap();
         assert!(poll_fn(|context| Poll::Ready(Pin::new(&mut answer).poll(context))).await.is_pending());
         running.push(answer);
     }
     assert_eq!(ask(&dispatch, "say").await.unwrap_err().code(), "overloaded");
-    assert_eq!(dispatch.running()[0].1, MAX_CONCURRENCY);
+    assert_eq!(dispatch.running()[0].1, Limits::DEFAULT.concurrency);
     drop(running);
     dispatch.drain();
     dispatch.drained().await;
     let (_, tally) = dispatch.tallies().next().unwrap();
     let ended = tally.calls(Outcome::Ok) + tally.calls(Outcome::Timeout);
-    assert_eq!((ended, tally.calls(Outcome::Overloaded)), (MAX_CONCURRENCY as u64, 1));
-    assert_eq!(tally.durations.snapshot().count, MAX_CONCURRENCY as u64 + 1);
+    assert_eq!((ended, tally.calls(Outcome::Overloaded)), (Limits::DEFAULT.concurrency as u64, 1));
+    assert_eq!(tally.durations.snapshot().count, Limits::DEFAULT.concurrency as u64 + 1);
 }

@@ -19,6 +19,8 @@ use crate::telemetry::millis;
 
 /// What the time to find another provider has of the whole budget, in thirtieths.
 const LAME_DUCK: u32 = 3;
+/// What streams have of it to bring their end to their callers, in thirtieths.
+const STREAMS: u32 = 1;
 /// What is kept of the whole budget for each of the later steps, in thirtieths. What a step does not
 /// use is for those that follow.
 const TASKS: u32 = 2;
@@ -124,7 +126,14 @@ struct Refusing {
 impl Refusing {
     async fn calls_end(mut self) -> Quiet {
         let until = self.progress.until(TASKS + STOP + FLUSH);
-        if timeout_at(until, self.running.dispatch.drained()).await.is_ok() {
+        let streams_until = self.progress.until(STREAMS + TASKS + STOP + FLUSH);
+        let drained = async {
+            if timeout_at(streams_until, self.running.dispatch.drained()).await.is_err() {
+                self.running.dispatch.end_streams();
+                self.running.dispatch.drained().await;
+            }
+        };
+        if timeout_at(until, drained).await.is_ok() {
             self.progress.told("calls ended");
         } else {
             self.progress.failed();

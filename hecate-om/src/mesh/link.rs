@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::config::mesh::{Realm, Station};
-use crate::guard::{LIMITS, Rate};
+use crate::guard::{Limits, Rate};
 use crate::node_id::NodeId;
 use crate::random;
 
@@ -47,7 +47,7 @@ const REMEMBERED_SECONDS: usize = 330;
 /// let pass what the guard does of one caller, and of all as many as two processors can verify, some 200 each
 /// second: it looks through all of them at every new one.
 pub(crate) const ADMISSION: AdmissionLimits = AdmissionLimits {
-    caller_quota: remembered(LIMITS.per_caller),
+    caller_quota: remembered(Limits::DEFAULT.per_caller),
     share: 65_536,
     cap: 131_072,
     reply_bytes: 256 * 1024,

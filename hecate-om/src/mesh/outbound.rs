@@ -26,7 +26,9 @@ use super::announce::Memory;
 use super::link::Links;
 use super::metadata::Metadata;
 use crate::capability::{CapabilityError, ErrorCode, Output, Via};
-use crate::client::{Address, Announced, CallError, Carrying, Delivered, Mesh, Outgoing, refused, timed_out};
+use crate::client::{
+    Address, Announced, CallError, Carrying, Delivered, Mesh, Open, Opened, Outgoing, refused, timed_out,
+};
 use crate::node_id::NodeId;
 
 /// How many providers are asked for one call.
@@ -86,6 +88,14 @@ impl Outbound {
 }
 
 impl Mesh for Outbound {
+    fn open<'a>(&'a self, open: Open<'a>, _pin: Option<NodeId>, _was_sought_nearby: bool) -> Carrying<'a, Opened> {
+        Box::pin(async move {
+            let causes = vec!["streams do not travel over the mesh yet".to_owned()];
+            let (capability, attempts) = (open.address.to_string(), open.trail.ended());
+            Err(CallError::NotOnMesh { capability, causes, attempts })
+        })
+    }
+
     fn who_could_serve(&self, address: &Address) -> Vec<Announced> {
         self.memory.who_could_serve(&address.procedure(), Instant::now())
     }

@@ -50,7 +50,7 @@ impl Answering {
             .spawn(async move { dispatch.admit(slot, origin, trace)?.answer(Input::Value(payload))?.await });
         let error = match answering.await {
             Ok(Ok(Output::Value(reply))) => return Ok(reply),
-            Ok(Ok(Output::Json(_))) => CapabilityError::internal("a call in values was answered in another form"),
+            Ok(Ok(_)) => CapabilityError::internal("a call in values was answered in another form"),
             Ok(Err(error)) => error,
             Err(error) => CapabilityError::internal(error),
         };

@@ -11,7 +11,7 @@ use super::metadata::{self, Metadata};
 use super::value::{self, Value};
 use crate::capability::{CapabilityError, ErrorCode};
 use crate::contract::Contract;
-use crate::guard::LIMITS;
+use crate::guard::Limits;
 use crate::guard::rate::Rates;
 use crate::health::board::Board;
 use crate::node_id::NodeId;
@@ -92,7 +92,7 @@ fn without_booleans(document: Json) -> Json {
 
 /// Callers of the mesh are counted here, too: `info` answers everybody.
 fn answering(answer: impl Fn() -> Result<Value, CapabilityError> + Send + Sync + 'static) -> Handler {
-    let answer = Arc::new((answer, Rates::new(LIMITS, Instant::now())));
+    let answer = Arc::new((answer, Rates::new(Limits::DEFAULT, Instant::now())));
     station_link::handler(move |mut request| {
         let answer = Arc::clone(&answer);
         async move {

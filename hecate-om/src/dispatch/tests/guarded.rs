@@ -39,8 +39,7 @@ async fn call(dispatch: &Arc<Dispatch>, slot: usize, warrant: Warrant) -> Result
     let body = Bytes::from_static(br#"{"text":""}"#);
     match dispatch.admit(slot, origin, None)?.answer(Input::Json(body))?.await? {
         Output::Json(reply) => Ok(serde_json::from_slice::<Text>(&reply).unwrap().text),
-        #[cfg(feature = "macula")]
-        Output::Value(_) => panic!("asked in JSON"),
+        _ => panic!("asked in JSON"),
     }
 }
 
@@ -116,7 +115,8 @@ mod mesh {
     use macula_rust::ucan;
 
     use super::*;
-    use crate::guard::LIMITS;
+    use crate::guard::Limits;
+    const LIMITS: Limits = Limits::DEFAULT;
     use crate::guard::access::Standing;
     use crate::mesh::access::{Upheld, guarded};
 
@@ -236,7 +236,7 @@ mod mesh {
         assert_eq!(answer(from(1, 1), b"{").as_deref(), Some("unauthorized"));
         // Nobody is left a place, and a call that is over its rate is not told of that.
         let mut running = Vec::new();
-        for _ in 0..MAX_CONCURRENCY {
+        for _ in 0..Limits::DEFAULT.concurrency {
             let call = dispatch.admit(0, Origin { warrant: local(None), hops: 0, time_left: None }, None).unwrap();
             running.push(call.answer(Input::Json(Bytes::from_static(b"{"))).ok().unwrap());
         }

@@ -1,7 +1,8 @@
 //! Each test has a clock of its own, which goes where it is put.
 
-use super::super::LIMITS;
 use super::*;
+
+const LIMITS: Limits = Limits::DEFAULT;
 
 struct Clock(Instant);
 
@@ -236,7 +237,7 @@ fn refusals_are_told_once_in_a_period_and_never_in_a_quiet_one() {
 fn rates_of_any_size_hold() {
     let rate = |calls| Rate { calls, period: Duration::from_secs(1) };
     for (own, total) in [(1, 1), (1, 3), (3, 3), (1, 6000), (1000, 1000), (1, u32::MAX), (u32::MAX, u32::MAX)] {
-        let limits = Limits { per_caller: rate(own), total: rate(total) };
+        let limits = Limits { per_caller: rate(own), total: rate(total), ..LIMITS };
         let clock = Clock::new();
         let rates = Rates::new(limits, clock.0);
         let calls = own.min(5000);
