@@ -374,9 +374,9 @@ fn shim(handler: &Handler) -> TokenStream {
     let run = quote_spanned!(at=> |#service, #call_pattern, #value_pattern| async move { #answer });
     match handler.kind() {
         Kind::Unary => quote_spanned!(at=> __hecate::handler::<_, #types, _>(#handlers, #run);),
-        Kind::ServerStream => quote_spanned!(at=> #handlers.server_stream::<#types, _, _>(#run);),
-        Kind::ClientStream => quote_spanned!(at=> #handlers.client_stream::<#types, _, _>(#run);),
-        Kind::Bidi => quote_spanned!(at=> #handlers.bidi::<#types, _, _>(#run);),
+        Kind::ServerStream => quote_spanned!(at=> __hecate::Handlers::server_stream::<#types, _, _>(#handlers, #run);),
+        Kind::ClientStream => quote_spanned!(at=> __hecate::Handlers::client_stream::<#types, _, _>(#handlers, #run);),
+        Kind::Bidi => quote_spanned!(at=> __hecate::Handlers::bidi::<#types, _, _>(#handlers, #run);),
     }
 }
 

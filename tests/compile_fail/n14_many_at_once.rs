@@ -17,7 +17,11 @@ struct Greeting {
 #[hecate_service(name = "hecate-greeter")]
 impl Greeter {
     /// Greets one person.
-    #[capability(version = 1, limits(payload = "lots", reply = "1GiB", concurrency = 0, per_caller = "600", total = "0/10s"), confidential = maybe)]
+    #[capability(
+        version = 1,
+        limits(payload = "lots", reply = "1GiB", concurrency = 0, per_caller = "600", total = "0/10s"),
+        confidential = maybe
+    )]
     async fn greet(&self, request: Greet) -> Result<Greeting> {
         Ok(Greeting { message: request.name })
     }

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
     message = "`{Self}` cannot be the request of a Hecate capability",
     label = "this type cannot be read from a call",
     note = "help: write `#[message]` above `{Self}`, or derive `serde::Deserialize` and `schemars::JsonSchema` for it",
-    note = "help: a stream is written out where it is taken, `RequestStream<..>`: the macro does not see through an alias"
+    note = "help: a stream is written out in the signature, `RequestStream<..>`, not behind an alias"
 )]
 pub trait Request: DeserializeOwned + JsonSchema + Send + 'static {}
 
@@ -21,7 +21,7 @@ impl<R: DeserializeOwned + JsonSchema + Send + 'static> Request for R {}
     message = "`{Self}` cannot be the reply of a Hecate capability",
     label = "this type cannot be sent to a caller",
     note = "help: write `#[message]` above `{Self}`, or derive `serde::Serialize` and `schemars::JsonSchema` for it",
-    note = "help: a stream is written out where it is returned, `Result<ReplyStream<..>>`: the macro does not see through an alias"
+    note = "help: a stream is written out in the signature, `Result<ReplyStream<..>>`, not behind an alias"
 )]
 pub trait Reply: Serialize + JsonSchema + Send + 'static {}
 
