@@ -28,7 +28,13 @@ impl Greeter {
     /// Says what holds anyway.
     #[capability(
         version = 1,
-        limits(total = "6000/10s", per_caller = "600/10000ms", concurrency = 1_024, reply = "16384KiB", payload = "1MiB",),
+        limits(
+            total = "6000/10s",
+            per_caller = "600/10000ms",
+            concurrency = 1_024,
+            reply = "16384KiB",
+            payload = "1MiB",
+        )
     )]
     async fn usual(&self) -> Result<()> {
         Ok(())

@@ -156,44 +156,47 @@ const _: () = {
         where
             for<'a> Self: __hecate::Shared<'a>,
         {
-            __handlers
-                .server_stream::<
-                    Count,
-                    Number,
-                    CountRefusal,
-                    _,
-                    _,
-                >(|__service, _, __request| async move {
-                    __service.count(__request).await
-                });
-            __handlers
-                .client_stream::<
-                    Number,
-                    Number,
-                    _,
-                    _,
-                    _,
-                >(|__service, __call, __request| async move {
+            __hecate::Handlers::server_stream::<
+                Count,
+                Number,
+                CountRefusal,
+                _,
+                _,
+            >(
+                __handlers,
+                |__service, _, __request| async move { __service.count(__request).await },
+            );
+            __hecate::Handlers::client_stream::<
+                Number,
+                Number,
+                _,
+                _,
+                _,
+            >(
+                __handlers,
+                |__service, __call, __request| async move {
                     __service.sum(__request, &__call).await
-                });
-            __handlers
-                .bidi::<
-                    Number,
-                    Number,
-                    _,
-                    _,
-                    _,
-                >(|__service, _, __request| async move {
+                },
+            );
+            __hecate::Handlers::bidi::<
+                Number,
+                Number,
+                _,
+                _,
+                _,
+            >(
+                __handlers,
+                |__service, _, __request| async move {
                     __service.square(__request).await
-                });
-            __handlers
-                .server_stream::<
-                    (),
-                    (),
-                    _,
-                    _,
-                    _,
-                >(|__service, _, _| async move { __service.tick().await });
+                },
+            );
+            __hecate::Handlers::server_stream::<
+                (),
+                (),
+                _,
+                _,
+                _,
+            >(__handlers, |__service, _, _| async move { __service.tick().await });
         }
         fn boot(
             __context: __hecate::Context<Self>,
