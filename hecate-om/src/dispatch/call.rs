@@ -288,8 +288,10 @@ impl Admitted {
         tally.durations.observe(nanoseconds(took));
         tally.count(Outcome::Ok);
         self.counted = true;
-        if took > SLOW || tracing::enabled!(Level::DEBUG) {
-            self.tell_answered(took);
+        // A stream takes as long as it is read.
+        let is_slow = took > SLOW && self.progress.is_none();
+        if is_slow || tracing::enabled!(Level::DEBUG) {
+            self.tell_answered(took, is_slow);
         }
     }
 
@@ -304,10 +306,10 @@ impl Admitted {
     }
 
     #[cold]
-    fn tell_answered(&self, took: Duration) {
+    fn tell_answered(&self, took: Duration, is_slow: bool) {
         let (info, id, caller) = (self.info(), self.id, self.origin.warrant.caller());
         let (trace_id, duration_ms) = (self.current().trace_id(), took.as_secs_f64() * 1e3);
-        if took > SLOW {
+        if is_slow {
             tracing::info!(capability = info.name, capability_version = info.version, call_id = %id, %trace_id, duration_ms, %caller, "slow call");
         } else {
             tracing::debug!(capability = info.name, capability_version = info.version, call_id = %id, %trace_id, duration_ms, %caller, "call answered");
