@@ -15,7 +15,7 @@ use crate::lifecycle::program;
 use crate::service::{Blueprint, ServiceInfo};
 use crate::telemetry::chain;
 
-/// The exit codes of `health` and `call`, besides those of every command.
+/// The exit codes of `health`, `call` and `limits`, besides those of every command.
 const REFUSED: u8 = 1;
 const UNREACHABLE: u8 = 2;
 const DEGRADED: u8 = 3;
@@ -83,35 +83,66 @@ async fn ask_health(
 
 /// Prints what a capability replies.
 pub(super) async fn call(info: &ServiceInfo, config: &Config, capability: &str, request: String) -> u8 {
+    let (name, version) = match capability_of(info, capability) {
+        Ok(capability) => capability,
+        Err(code) => return code,
+    };
+    match ask(info, config, name, version, request).await {
+        Ok(reply) => print(&format!("{}\n", String::from_utf8_lossy(&reply))),
+        Err(code) => code,
+    }
+}
+
+/// The capability that `NAME[@VERSION]` means.
+///
+/// # Errors
+/// The exit code, when it was told that there is none.
+pub(super) fn capability_of<'a>(info: &ServiceInfo, capability: &'a str) -> Result<(&'a str, u16), u8> {
     let (name, version) = match capability.split_once('@') {
         Some((name, version)) => (name, version.parse().ok()),
         None => (capability, newest(info, capability)),
     };
     let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
-    let Some(version) = version.filter(|_| is_name) else {
+    version.filter(|_| is_name).map(|version| (name, version)).ok_or_else(|| {
         let help = "help: write NAME@VERSION, such as greeter.greet@1; a version is 1 to 65535";
         complain(&format!("`{}` is no capability; {help}", capability.escape_debug()));
-        return exit::USAGE;
-    };
+        exit::USAGE
+    })
+}
+
+/// Calls the running service.
+///
+/// # Errors
+/// The exit code, when it was told why there is no reply.
+pub(super) async fn ask(
+    info: &ServiceInfo,
+    config: &Config,
+    name: &str,
+    version: u16,
+    request: String,
+) -> Result<Bytes, u8> {
     let client = LocalClient::new(ServicePaths::new(&config.runtime_dir, info.name).api_socket());
-    match client.call_json(name, version, request.into()).await {
-        Ok(reply) => print(&format!("{}\n", String::from_utf8_lossy(&reply))),
-        Err(CallError::Refused(error)) => {
+    let error = match client.call_json(name, version, request.into()).await {
+        Ok(reply) => return Ok(reply),
+        Err(error) => error,
+    };
+    Err(match error {
+        CallError::Refused(error) => {
             complain(&error.to_string());
             if let Some(details) = error.details() {
                 let _ = writeln!(io::stderr(), "details: {details}");
             }
             REFUSED
         }
-        Err(error @ CallError::Unreachable { .. }) => {
+        CallError::Unreachable { .. } => {
             complain(&format!("{}; help: start it with `{} run`", chain(&error), program(info)));
             UNREACHABLE
         }
-        Err(error) => {
+        _ => {
             complain(&format!("{}; the call may have been done or not", chain(&error)));
             UNKNOWN
         }
-    }
+    })
 }
 
 /// The highest version of a capability; 1 for a name that is not here, for the service to say so.
