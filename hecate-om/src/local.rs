@@ -4,7 +4,9 @@
 //! else.
 
 pub(crate) mod headers;
+pub(crate) mod lines;
 mod problem;
+pub(crate) mod stream;
 
 pub(crate) use problem::Problem;
 
@@ -28,11 +30,11 @@ use tokio::net::UnixListener;
 use tokio::time::Sleep;
 
 use crate::capability::trace::CallerTrace;
-use crate::capability::{Access, CallId, CapabilityError, CapabilityInfo, ErrorCode, Input, Output};
+use crate::capability::{Access, CallId, CapabilityError, CapabilityInfo, ErrorCode, Input, Kind, Output};
 use crate::contract::Contract;
 use crate::dispatch::{self, Admitted, Dispatch, MAX_REQUEST, Origin};
 use crate::guard::warrant::{LocalUser, Warrant};
-use crate::listener::{Connections, HEAD_TIMEOUT, Limits, READ_TIMEOUT, quietly};
+use crate::listener::{Connection, Connections, HEAD_TIMEOUT, Limits, READ_TIMEOUT, quietly};
 use crate::service::{Blueprint, ServiceInfo};
 use crate::telemetry::panics;
 
@@ -71,9 +73,9 @@ impl LocalApi {
     /// Answers until it is dropped or [closed](Self::close).
     pub(crate) async fn serve(self: Arc<Self>, listener: UnixListener) {
         let connections = Arc::clone(&self.connections);
-        let answer = move |uid| {
-            let api = Arc::clone(&self);
-            move |request| api.answer(uid, request)
+        let answer = move |uid, connection: &Arc<Connection>| {
+            let (api, connection) = (Arc::clone(&self), Arc::clone(connection));
+            move |request| api.answer(uid, &connection, request)
         };
         connections.serve(listener, answer).await;
     }
@@ -84,7 +86,7 @@ impl LocalApi {
         self.connections.close().await;
     }
 
-    fn answer(self: &Arc<Self>, uid: u32, request: Request<Incoming>) -> Exchange {
+    fn answer(self: &Arc<Self>, uid: u32, connection: &Arc<Connection>, request: Request<Incoming>) -> Exchange {
         let path = called(&request);
         let slot = path.and_then(|path| self.dispatch.find(path));
         let Some(user) = LocalUser::of(uid, self.owner) else {
@@ -109,7 +111,8 @@ impl LocalApi {
             Err(refused) => return refused.answer(request),
         };
         match self.dispatch.admit(slot, origin, CallerTrace::of(request.headers())) {
-            Ok(call) => Exchange::begin(call, request),
+            Ok(call) if call.info().kind == Kind::Unary => Exchange::begin(call, request),
+            Ok(call) => Exchange::stream(call, request, connection),
             Err(error) => Exchange::at_once(refuse_unread(request, &error, None)),
         }
     }
@@ -182,18 +185,24 @@ impl Exchange {
     }
 
     fn begin(mut call: Admitted, request: Request<Incoming>) -> Self {
-        let most = call.info().limits.payload;
-        if request.body().size_hint().lower() > most as u64 {
-            let error = call.refuse(dispatch::too_large(most));
+        if let Some(error) = announced_too_large(&mut call, &request) {
             return Self::at_once(refuse_unread(request, &error, Some(call.id())));
         }
-        Self::Reading(Reading {
-            call: Some(call),
-            body: Some(request.into_body()),
-            whole: BytesMut::new(),
-            timer: None,
-        })
+        Self::Reading(Reading::of(call, request.into_body()))
     }
+
+    /// What streams is rare enough, and lasts long enough, for a place of its own.
+    #[cold]
+    fn stream(call: Admitted, request: Request<Incoming>, connection: &Arc<Connection>) -> Self {
+        let streaming = connection.stream(call.info().timeout);
+        Self::Other(Box::pin(stream::answer(call, request, streaming)))
+    }
+}
+
+/// What a call is refused with whose request says that it is larger than the capability takes.
+fn announced_too_large(call: &mut Admitted, request: &Request<Incoming>) -> Option<CapabilityError> {
+    let most = call.info().limits.payload;
+    (request.body().size_hint().lower() > most as u64).then(|| call.refuse(dispatch::too_large(most)))
 }
 
 impl Future for Exchange {
@@ -201,14 +210,7 @@ impl Future for Exchange {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<HttpAnswer> {
         if let Self::Reading(reading) = &mut *self {
-            let read = ready!(reading.poll(context));
-            let Some(mut call) = reading.call.take() else { return Poll::Pending };
-            let id = call.id();
-            let begun = match read {
-                Read::Whole(body) => call.answer(Input::Json(body)),
-                Read::Broken(error) => Err(call.refuse(error)),
-                Read::Late => Err(call.timed_out()),
-            };
+            let (id, begun) = ready!(reading.poll_begun(context));
             match begun {
                 Ok(answer) => *self = Self::Running(id, answer),
                 Err(error) => return Poll::Ready(problem::of(&error, Some(id))),
@@ -217,16 +219,18 @@ impl Future for Exchange {
         match &mut *self {
             Self::Running(id, answer) => match ready!(Pin::new(answer).poll(context)) {
                 Ok(Output::Json(reply)) => Poll::Ready(json_response(reply).map(Either::Left)),
-                Ok(_) => {
-                    let error = CapabilityError::internal("a call in JSON was answered in another form");
-                    Poll::Ready(problem::of(&error, Some(*id)))
-                }
+                Ok(_) => Poll::Ready(in_another_form(*id)),
                 Err(error) => Poll::Ready(problem::of(&error, Some(*id))),
             },
             Self::Other(answer) => answer.as_mut().poll(context),
             Self::Reading(_) => Poll::Pending,
         }
     }
+}
+
+#[cold]
+fn in_another_form(call: CallId) -> HttpAnswer {
+    problem::of(&CapabilityError::internal("a call in JSON was answered in another form"), Some(call))
 }
 
 /// A call whose request is being read, if it is not larger than a capability takes.
@@ -247,6 +251,24 @@ enum Read {
 }
 
 impl Reading {
+    fn of(call: Admitted, body: Incoming) -> Self {
+        Self { call: Some(call), body: Some(body), whole: BytesMut::new(), timer: None }
+    }
+
+    /// The answer to the call, once its request was read.
+    #[inline]
+    fn poll_begun(&mut self, context: &mut Context<'_>) -> Poll<(CallId, Result<dispatch::Answer, CapabilityError>)> {
+        let read = ready!(self.poll(context));
+        let Some(mut call) = self.call.take() else { return Poll::Pending };
+        let id = call.id();
+        let begun = match read {
+            Read::Whole(body) => call.answer(Input::Json(body)),
+            Read::Broken(error) => Err(call.refuse(error)),
+            Read::Late => Err(call.timed_out()),
+        };
+        Poll::Ready((id, begun))
+    }
+
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Read> {
         let (Some(body), Some(call)) = (&mut self.body, &self.call) else { return Poll::Pending };
         loop {
@@ -359,6 +381,7 @@ fn listing(info: &ServiceInfo) -> serde_json::Value {
             "name": capability.name,
             "version": capability.version,
             "description": capability.description,
+            "kind": capability.kind.to_string(),
             "access": capability.access.to_string(),
             "idempotent": capability.is_idempotent,
             "timeout_ms": capability.timeout.as_millis(),
