@@ -374,13 +374,6 @@ impl Drop for Admitted {
 /// The answer to a call, once its request is whole. Only to be polled until it is ready.
 pub(crate) struct Answer(State);
 
-impl Answer {
-    /// Whether the handler runs on only as long as this is kept.
-    pub(crate) fn ends_with_its_caller(&self) -> bool {
-        matches!(self.0, State::Elsewhere { caller: Some(_), .. })
-    }
-}
-
 enum State {
     /// The handler has not been polled.
     Here {
@@ -391,7 +384,7 @@ enum State {
     Elsewhere {
         task: JoinHandle<Result<Output, CapabilityError>>,
         /// Tells a handler that does not outlive its caller.
-        caller: Option<DropGuard>,
+        _caller: Option<DropGuard>,
     },
     Over,
 }
@@ -430,7 +423,7 @@ impl State {
     fn go_on(call: Admitted, answering: Answering) -> Self {
         let left = call.info().is_cancelled_on_disconnect.then(CancellationToken::new);
         let caller = left.clone().map(CancellationToken::drop_guard);
-        Self::Elsewhere { task: tokio::spawn(run(call, answering, left)), caller }
+        Self::Elsewhere { task: tokio::spawn(run(call, answering, left)), _caller: caller }
     }
 }
 

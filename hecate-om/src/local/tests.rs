@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::*;
-use crate::capability::{Call, Handlers};
+use crate::capability::{Bound, Call, Handlers};
 use crate::client::Calls;
 use crate::config::SettingsType;
 use crate::config::mesh::{CryptoProfile, Realm};
@@ -17,6 +17,8 @@ use crate::dispatch::tally::Outcome;
 use crate::guard::access::Standing;
 use crate::node_id::NodeId;
 use crate::service::IdentitySpec;
+
+mod streams;
 
 struct Lab;
 
@@ -44,7 +46,6 @@ struct Served {
 
 impl Served {
     fn new() -> Self {
-        let dispatch = Dispatch::new(&INFO);
         let mut handlers = Handlers::<Lab>::new();
         for _ in &CAPABILITIES {
             handlers.unary(async |_lab, call: Call<Lab>, _request: serde_json::Map<String, Value>| {
@@ -52,9 +53,14 @@ impl Served {
                 Ok::<_, CapabilityError>(Told { hops: call.hops(), left_ms })
             });
         }
-        dispatch.open(handlers.bind(&Arc::new(Lab), &Calls::none_of(&INFO)));
+        Self::of(&INFO, handlers.bind(&Arc::new(Lab), &Calls::none_of(&INFO)))
+    }
+
+    fn of(info: &'static ServiceInfo, handlers: Vec<Bound>) -> Self {
+        let dispatch = Dispatch::new(info);
+        dispatch.open(handlers);
         let blueprint = Blueprint {
-            info: &INFO,
+            info,
             settings: SettingsType::of::<()>(),
             contracts: Vec::new,
             start: |_| Box::pin(std::future::pending()),
