@@ -5,12 +5,13 @@
 
 mod connection;
 
-pub(crate) use self::connection::quietly;
+pub(crate) use self::connection::{look_whether_gone, quietly};
 
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -73,7 +74,7 @@ pub(crate) const MAX_HEAD: usize = 16 * 1024;
 /// Where connections come from.
 pub(crate) trait Listener: Send + Sync + 'static {
     /// A connection.
-    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+    type Stream: AsyncRead + AsyncWrite + AsFd + Unpin + Send + 'static;
     /// What is known of the other end.
     type Peer: Send + 'static;
 
@@ -207,7 +208,7 @@ impl Connections {
 
     fn open<S, F, Fut, B>(self: &Arc<Self>, stream: S, answer: F)
     where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        S: AsyncRead + AsyncWrite + AsFd + Unpin + Send + 'static,
         F: Fn(Request<Incoming>) -> Fut + Send + 'static,
         Fut: Future<Output = Response<B>> + Send + 'static,
         B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,

@@ -4,11 +4,14 @@
 //! else.
 
 pub(crate) mod headers;
+mod limits;
 mod problem;
 
+#[cfg(test)]
+pub(crate) use limits::MOST_CHANGES;
 pub(crate) use problem::Problem;
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
@@ -25,14 +28,14 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::service::TowerToHyperService;
 use serde_json::json;
 use tokio::net::UnixListener;
-use tokio::time::Sleep;
+use tokio::time::{MissedTickBehavior, Sleep};
 
 use crate::capability::trace::CallerTrace;
 use crate::capability::{Access, CallId, CapabilityError, CapabilityInfo, ErrorCode, Input, Output};
 use crate::contract::Contract;
 use crate::dispatch::{self, Admitted, Dispatch, MAX_REQUEST, Origin};
 use crate::guard::warrant::{LocalUser, Warrant};
-use crate::listener::{Connections, HEAD_TIMEOUT, Limits, READ_TIMEOUT, quietly};
+use crate::listener::{Connections, HEAD_TIMEOUT, Limits, READ_TIMEOUT, look_whether_gone, quietly};
 use crate::service::{Blueprint, ServiceInfo};
 use crate::telemetry::panics;
 
@@ -42,6 +45,9 @@ pub(crate) const LIMITS: Limits =
 
 /// How much memory is taken for a body that has not come.
 const MAX_AHEAD: usize = 256 * 1024;
+
+/// How often it is looked whether the caller is there of a call that ends with it.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// How much of a body is read that nobody looks at, and for how long.
 pub(crate) const MAX_DISCARDED: usize = 16 * MAX_REQUEST;
@@ -54,6 +60,8 @@ pub(crate) struct LocalApi {
     dispatch: Arc<Dispatch>,
     fallback: TowerToHyperService<Router>,
     connections: Arc<Connections>,
+    scope: &'static str,
+    changes: limits::Changes,
     /// Who may call: the user of this process, and root.
     owner: u32,
 }
@@ -64,6 +72,8 @@ impl LocalApi {
             dispatch,
             fallback: TowerToHyperService::new(fallback(blueprint)),
             connections: Connections::new(LIMITS.within_files(2)),
+            scope: blueprint.info.identity.scope,
+            changes: limits::Changes::new(),
             owner: rustix::process::geteuid().as_raw(),
         })
     }
@@ -96,6 +106,9 @@ impl LocalApi {
             return Exchange::at_once(problem::of(&error, None));
         };
         let Some(slot) = slot else {
+            if let Some(asked) = path.and_then(|path| limits::Asked::of(path, self.scope)) {
+                return self.limits(asked, user, request);
+            }
             return match path.and_then(|path| path.split_once("/v")) {
                 Some((name, version)) if !name.contains('/') => {
                     let error = self.dispatch.stranger(name, version);
@@ -127,6 +140,27 @@ impl LocalApi {
         let needs_token = matches!(self.dispatch.info(slot).access, Access::Issuer(_));
         let token = needs_token.then(|| headers::bearer(request.headers())).flatten();
         Ok(Origin { warrant: Warrant::Local { user, token }, hops: said.hops, time_left: said.time_left })
+    }
+
+    /// What every service answers besides its own capabilities.
+    fn limits(self: &Arc<Self>, asked: limits::Asked, user: LocalUser, request: Request<Incoming>) -> Exchange {
+        match headers::read(request.headers()) {
+            Ok(said) if said.names_a_service() => {
+                if !self.dispatch.standing().is_some_and(|standing| said.means(&standing)) {
+                    return Refused::Misdirected(CapabilityError::new(
+                        ErrorCode::UnknownCapability,
+                        "the limits that are here are of another org or realm than the one that was asked for",
+                    ))
+                    .answer(request);
+                }
+            }
+            Ok(_) => {}
+            Err(error) => return Refused::Malformed(error).answer(request),
+        }
+        let api = Arc::clone(self);
+        Exchange::Other(Box::pin(async move {
+            limits::answer(&api.dispatch, &api.changes, asked, user, request.into_body()).await
+        }))
     }
 
     fn elsewhere(self: &Arc<Self>, request: Request<Incoming>) -> Exchange {
@@ -174,6 +208,7 @@ enum Exchange {
     Running(CallId, dispatch::Answer),
     /// Everything that is no call that was let in; its state may be large.
     Other(Pin<Box<dyn Future<Output = HttpAnswer> + Send>>),
+    Over,
 }
 
 impl Exchange {
@@ -182,9 +217,8 @@ impl Exchange {
     }
 
     fn begin(mut call: Admitted, request: Request<Incoming>) -> Self {
-        let most = call.info().limits.payload;
-        if request.body().size_hint().lower() > most as u64 {
-            let error = call.refuse(dispatch::too_large(most));
+        if request.body().size_hint().lower() > call.most_payload() as u64 {
+            let error = call.refuse_size();
             return Self::at_once(refuse_unread(request, &error, Some(call.id())));
         }
         Self::Reading(Reading {
@@ -207,6 +241,7 @@ impl Future for Exchange {
             let begun = match read {
                 Read::Whole(body) => call.answer(Input::Json(body)),
                 Read::Broken(error) => Err(call.refuse(error)),
+                Read::TooLarge => Err(call.refuse_size()),
                 Read::Late => Err(call.timed_out()),
             };
             match begun {
@@ -215,17 +250,44 @@ impl Future for Exchange {
             }
         }
         match &mut *self {
-            Self::Running(id, answer) => match ready!(Pin::new(answer).poll(context)) {
-                Ok(Output::Json(reply)) => Poll::Ready(json_response(reply).map(Either::Left)),
-                Ok(_) => {
-                    let error = CapabilityError::internal("a call in JSON was answered in another form");
-                    Poll::Ready(problem::of(&error, Some(*id)))
+            Self::Running(id, answer) => match Pin::new(&mut *answer).poll(context) {
+                Poll::Ready(result) => Poll::Ready(answered(*id, result)),
+                Poll::Pending if answer.ends_with_its_caller() => {
+                    let Self::Running(id, answer) = std::mem::replace(&mut *self, Self::Over) else {
+                        return Poll::Pending;
+                    };
+                    *self = Self::Other(Box::pin(while_it_is_there(id, answer)));
+                    self.poll(context)
                 }
-                Err(error) => Poll::Ready(problem::of(&error, Some(*id))),
+                Poll::Pending => Poll::Pending,
             },
             Self::Other(answer) => answer.as_mut().poll(context),
-            Self::Reading(_) => Poll::Pending,
+            Self::Reading(_) | Self::Over => Poll::Pending,
         }
+    }
+}
+
+/// Answers a call that ends with its caller, who is looked for from time to time.
+async fn while_it_is_there(id: CallId, mut answer: dispatch::Answer) -> HttpAnswer {
+    let mut looking = tokio::time::interval(LOOK);
+    looking.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let result = poll_fn(|context| {
+        while looking.poll_tick(context).is_ready() {
+            look_whether_gone();
+        }
+        Pin::new(&mut answer).poll(context)
+    });
+    answered(id, result.await)
+}
+
+fn answered(id: CallId, result: Result<Output, CapabilityError>) -> HttpAnswer {
+    match result {
+        Ok(Output::Json(reply)) => json_response(reply).map(Either::Left),
+        Ok(_) => {
+            let error = CapabilityError::internal("a call in JSON was answered in another form");
+            problem::of(&error, Some(id))
+        }
+        Err(error) => problem::of(&error, Some(id)),
     }
 }
 
@@ -243,6 +305,7 @@ struct Reading {
 enum Read {
     Whole(Bytes),
     Broken(CapabilityError),
+    TooLarge,
     Late,
 }
 
@@ -270,12 +333,11 @@ impl Reading {
                     return Poll::Ready(Read::Broken(error));
                 }
             };
-            let most = call.info().limits.payload;
-            if self.whole.len() + data.len() > most {
+            if self.whole.len() + data.len() > call.most_payload() {
                 if let Some(body) = self.body.take() {
                     discard(body);
                 }
-                return Poll::Ready(Read::Broken(dispatch::too_large(most)));
+                return Poll::Ready(Read::TooLarge);
             }
             let more = body.size_hint().exact();
             if more == Some(0) && self.whole.is_empty() {

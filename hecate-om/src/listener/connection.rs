@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
+use std::os::fd::AsFd;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,6 +18,7 @@ use hyper::service::Service;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use pin_project_lite::pin_project;
+use rustix::event::{PollFd, PollFlags, Timespec};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep};
 
@@ -153,6 +155,18 @@ pub(crate) fn quietly<T>(take: impl FnOnce() -> T) -> (T, bool) {
     (taken, HUSH.get() == Hush::Woken)
 }
 
+thread_local! {
+    static LOOK: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Has the connection that is being polled look whether its other end is gone; it ends then, and with it
+/// whatever answers on it.
+///
+/// hyper does not tell, because a caller that has sent may close its half (`half_close`).
+pub(crate) fn look_whether_gone() {
+    LOOK.set(true);
+}
+
 impl Wake for Connection {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
@@ -170,7 +184,7 @@ impl Wake for Connection {
 /// Serves a connection until it ends, one way or another.
 pub(super) async fn serve<S, F, Fut, B>(connection: &Arc<Connection>, stream: S, limits: Limits, answer: F)
 where
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: AsyncRead + AsyncWrite + AsFd + Unpin,
     F: Fn(Request<Incoming>) -> Fut,
     Fut: Future<Output = Response<B>>,
     B: Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>> + 'static,
@@ -320,6 +334,18 @@ impl<S> Watched<S> {
     }
 }
 
+impl<S: AsFd> Watched<S> {
+    /// Whether the other end has closed both of its halves.
+    #[cold]
+    fn is_gone(&self) -> bool {
+        LOOK.set(false);
+        let mut asked = [PollFd::new(self.stream.inner(), PollFlags::empty())];
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let told = rustix::event::poll(&mut asked, Some(&now));
+        told.is_ok() && asked[0].revents().intersects(PollFlags::HUP | PollFlags::ERR)
+    }
+}
+
 impl<S: AsyncRead + Unpin> Read for Watched<S> {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, to: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
         let read = Pin::new(&mut self.stream).poll_read(context, to);
@@ -330,7 +356,7 @@ impl<S: AsyncRead + Unpin> Read for Watched<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> Write for Watched<S> {
+impl<S: AsyncWrite + AsFd + Unpin> Write for Watched<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.wrote(written)
@@ -349,7 +375,11 @@ impl<S: AsyncWrite + Unpin> Write for Watched<S> {
         self.stream.is_write_vectored()
     }
 
+    /// hyper flushes whenever it has polled what answers.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if LOOK.get() && self.is_gone() {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
         Pin::new(&mut self.stream).poll_flush(context)
     }
 

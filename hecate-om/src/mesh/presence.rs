@@ -18,7 +18,7 @@ use tokio::time::{Instant as Deadline, timeout, timeout_at};
 use super::advertise::{Advertisements, Offered};
 use super::announce::{Fact, Memory, announce};
 use super::development::Development;
-use super::link::{Dialer, Linked, Links, Table, Target};
+use super::link::{Dialer, Linked, Links, Table, Target, admission};
 use super::outbound::{Outbound, TokenSource};
 use super::serve::Answering;
 use super::stream::{self, Credits};
@@ -113,7 +113,8 @@ impl Presence {
             .thread_name("hecate-mesh")
             .build()?;
         let mut tasks = JoinSet::new();
-        let dialer = Dialer { identity: setup.identity, target: dialed, table: Arc::clone(&table), state };
+        let admission = admission(setup.blueprint.info.capabilities);
+        let dialer = Dialer { identity: setup.identity, target: dialed, table: Arc::clone(&table), state, admission };
         tasks.spawn_on(dialer.dial(), threads.handle());
         if let Some(development) = &development {
             let (development, target) = (Arc::clone(development), Arc::clone(&target));
@@ -270,6 +271,7 @@ fn offers(setup: &Setup) -> Vec<Offered> {
         org: org.clone(),
         node: setup.node,
         since: Instant::now(),
+        dispatch: Arc::clone(&setup.dispatch),
         description: OnceLock::new(),
     });
     let profile = setup.config.profile;
@@ -290,7 +292,7 @@ fn offers(setup: &Setup) -> Vec<Offered> {
         };
         Offered { procedure, offer: Box::new(offer) }
     });
-    let of_system = |name: &str, access: Access, handler: Handler| {
+    let of_system = |(name, access, handler): (&str, Access, Handler)| {
         let procedure = procedure(org, &format!("{}.{name}", info.identity.scope), 1);
         let own = procedure.clone();
         let offer = move |realm: &Realm| {
@@ -307,9 +309,7 @@ fn offers(setup: &Setup) -> Vec<Offered> {
         let offer = move |realm: &Realm| Offer::stream(realm.id, &name, StreamMode::ClientStream, credits.handler());
         Offered { procedure, offer: Box::new(offer) }
     });
-    own.chain([of_system("info", Access::Open, system.info()), of_system("describe", Access::Realm, system.describe())])
-        .chain(grants)
-        .collect()
+    own.chain(system.offers().map(of_system)).chain(grants).collect()
 }
 
 /// What the service may call of what it uses by type, as actions of its identity: what is open needs none.
