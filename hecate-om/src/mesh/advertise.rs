@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use macula_rust::node_key::NodeKey;
 use macula_rust::pool::{Pool, PoolError};
 use macula_rust::record::{self, Reason, RecordType, TombstoneOptions};
-use macula_rust::station_link::{Confidentiality, Link, LinkError, Offer, Served};
+use macula_rust::station_link::{Link, LinkError, Offer, Served};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -357,7 +357,6 @@ impl Row {
     async fn serve_on(&self, link: &Link, realm: &Realm) -> Result<Served, LinkError> {
         let mut offer = (self.offered.offer)(realm);
         offer.realm_key = Some(realm.key.clone());
-        offer.confidential = Confidentiality::Preferred;
         let mut serving = std::pin::pin!(link.serve(offer));
         let late = async {
             sleep(ACKNOWLEDGE).await;
