@@ -24,7 +24,6 @@ use hyper::service::Service;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::service::TowerToHyperService;
 use serde_json::json;
-use tokio::net::UnixListener;
 use tokio::time::Sleep;
 
 use crate::capability::trace::CallerTrace;
@@ -32,7 +31,7 @@ use crate::capability::{Access, CallId, CapabilityError, CapabilityInfo, ErrorCo
 use crate::contract::Contract;
 use crate::dispatch::{self, Admitted, Dispatch, MAX_REQUEST, Origin};
 use crate::guard::warrant::{LocalUser, Warrant};
-use crate::listener::{Connections, HEAD_TIMEOUT, Limits, READ_TIMEOUT, quietly};
+use crate::listener::{Connections, HEAD_TIMEOUT, Limits, Listener, READ_TIMEOUT, quietly};
 use crate::service::{Blueprint, ServiceInfo};
 use crate::telemetry::panics;
 
@@ -69,7 +68,7 @@ impl LocalApi {
     }
 
     /// Answers until it is dropped or [closed](Self::close).
-    pub(crate) async fn serve(self: Arc<Self>, listener: UnixListener) {
+    pub(crate) async fn serve(self: Arc<Self>, listener: impl Listener<Peer = u32>) {
         let connections = Arc::clone(&self.connections);
         let answer = move |uid| {
             let api = Arc::clone(&self);

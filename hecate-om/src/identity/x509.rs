@@ -51,6 +51,12 @@ impl Certificate {
         Self::from_der(&der).ok_or_else(|| "holds no X.509 certificate".to_owned())
     }
 
+    /// Reads a certificate, or the file of one.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn of_any(bytes: &[u8]) -> Result<Self, String> {
+        Self::from_der(bytes).map_or_else(|| Self::from_pem(bytes), Ok)
+    }
+
     fn from_der(der: &[u8]) -> Option<Self> {
         let (certificate, _) = element(der, SEQUENCE)?;
         let (mut fields, _) = element(certificate, SEQUENCE)?;
