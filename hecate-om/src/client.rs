@@ -6,6 +6,7 @@ mod announced;
 pub(crate) mod calling;
 mod calls;
 mod error;
+mod flow;
 mod http;
 mod local;
 mod message;
@@ -23,10 +24,13 @@ pub(crate) use self::calls::{CallSettings, Calls};
 #[cfg(feature = "macula")]
 pub(crate) use self::calls::{Carrying, Delivered, Mesh, Outgoing, refused, timed_out};
 pub use self::error::CallError;
-pub(crate) use self::http::{LocalClient, exchange};
+pub(crate) use self::flow::Pieces;
+pub(crate) use self::http::{LocalClient, Sends, exchange};
+pub(crate) use self::message::Encode;
 pub use self::message::{CallReply, CallRequest};
 pub use self::reference::{NotAReference, Reference};
+pub(crate) use self::streaming::Received;
 #[cfg(feature = "macula")]
 pub(crate) use self::streaming::{Open, Opened};
-pub use self::streaming::{Opening, Replies};
+pub use self::streaming::{Opening, Replies, items};
 pub use self::trail::{Attempt, Attempts};
