@@ -85,8 +85,7 @@ pub(super) struct Asking {
 
 impl Asking {
     pub(super) fn one(path: &str, body: Bytes) -> Result<Self, Failure> {
-        let mut request = request(Method::POST, path, body)?;
-        request.headers_mut().insert(ACCEPT, HeaderValue::from_static(NDJSON));
+        let request = request(Method::POST, path, body)?;
         Ok(Self { request: request.map(Either::Left), is_taken: CancellationToken::new() })
     }
 
@@ -103,6 +102,12 @@ impl Asking {
             }
         });
         Ok(Self { request, is_taken })
+    }
+
+    /// The same, for a capability that answers with a stream.
+    pub(super) fn for_lines(mut self) -> Self {
+        self.headers_mut().insert(ACCEPT, HeaderValue::from_static(NDJSON));
+        self
     }
 
     pub(super) fn headers_mut(&mut self) -> &mut hyper::HeaderMap {
@@ -277,6 +282,8 @@ pub(super) async fn open(
             (Asking::many(&path, outgoing.pieces()), Kept::Many(outgoing))
         }
     };
+    let gives_stream = open.kind.gives_stream();
+    let asking = asking.map(|asking| if gives_stream { asking.for_lines() } else { asking });
     let asking = asking.and_then(|mut asking| headers.put(asking.headers_mut()).map(|()| asking));
     let heard = async {
         let nothing = |error: Failure| Unsent::Nothing(error.to_string());

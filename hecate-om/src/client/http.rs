@@ -69,7 +69,7 @@ impl LocalClient {
                 (Asking::many(&path, outgoing.pieces()), Some(outgoing))
             }
         };
-        let mut asking = asking.map_err(CallError::Broken)?;
+        let mut asking = asking.map_err(CallError::Broken)?.for_lines();
         put_trace(asking.headers_mut()).map_err(CallError::Broken)?;
         let (status, body) = match asking.of(self.connect().await?).await {
             Ok(Heard::Stream(body, connection)) => {

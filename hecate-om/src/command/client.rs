@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use hyper::{Method, StatusCode};
+use serde::de::IgnoredAny;
 use tokio::net::{TcpStream, UnixStream};
 
 use super::{complain, print};
@@ -16,6 +17,7 @@ use crate::exit;
 use crate::folder::ServicePaths;
 use crate::guard::limits::MOST_BYTES;
 use crate::lifecycle::program;
+use crate::local::lines::put_line;
 use crate::service::{Blueprint, ServiceInfo};
 use crate::telemetry::chain;
 
@@ -105,7 +107,7 @@ pub(super) async fn call(info: &ServiceInfo, config: &Config, capability: &str, 
     let known = info.capabilities.iter().find(|known| known.name == name && known.version == version);
     let kind = known.map_or(Kind::Unary, |known| known.kind);
     let sends = if kind.takes_stream() {
-        Sends::Pieces(if request == STDIN { pieces_of_stdin() } else { one_piece(request.into()) })
+        Sends::Pieces(if request == STDIN { pieces_of_stdin() } else { one_piece(request) })
     } else if request == STDIN {
         let mut whole = Vec::new();
         // One byte more than any capability takes is enough to be refused.
@@ -180,8 +182,15 @@ fn failed(error: CallError, info: &ServiceInfo) -> u8 {
     }
 }
 
-fn one_piece(text: Bytes) -> Pieces {
-    let mut piece = Some(text);
+/// What stands on the command line: lines as they are, or one document, however it is laid out.
+fn one_piece(text: String) -> Pieces {
+    let mut piece = Some(if serde_json::from_str::<IgnoredAny>(&text).is_ok() {
+        let mut line = Vec::new();
+        put_line(text.as_bytes(), &mut line);
+        Bytes::from(line)
+    } else {
+        Bytes::from(text)
+    });
     Box::pin(FromPoll(move |_: &mut Context<'_>| Poll::Ready(piece.take().map(Ok))))
 }
 
