@@ -29,8 +29,8 @@ pub(crate) use self::http::{LocalClient, Sends, exchange};
 pub(crate) use self::message::Encode;
 pub use self::message::{CallReply, CallRequest};
 pub use self::reference::{NotAReference, Reference};
-pub(crate) use self::streaming::Received;
 #[cfg(feature = "macula")]
-pub(crate) use self::streaming::{Open, Opened};
+pub(crate) use self::streaming::{Open, ReceivedItems, Sending, SentItems};
+pub(crate) use self::streaming::{Opened, Received};
 pub use self::streaming::{Opening, Replies, items};
 pub use self::trail::{Attempt, Attempts};

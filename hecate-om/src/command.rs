@@ -3,6 +3,7 @@
 mod check;
 mod client;
 mod help;
+mod limits;
 mod line;
 
 use std::io::{self, Write};
@@ -35,6 +36,9 @@ pub(crate) fn main(blueprint: Blueprint) -> ExitCode {
         Ok(Command::Call { flags, capability, request }) => {
             with_client(&blueprint, flags, async |config| client::call(info, config, &capability, request).await)
         }
+        Ok(Command::Limits { flags, capability, change, is_json }) => with_client(&blueprint, flags, async |config| {
+            limits::limits(info, config, capability.as_deref(), change, is_json).await
+        }),
         Ok(Command::Help) => print(&help::help(&blueprint)),
         Ok(Command::Version) => print(&format!("{} {}\n", info.name, info.version)),
         Err(wrong) => {

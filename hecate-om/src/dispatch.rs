@@ -6,6 +6,7 @@
 mod addresses;
 mod call;
 mod flow;
+pub(crate) mod limits;
 mod table;
 pub(crate) mod tally;
 

@@ -10,8 +10,8 @@ use crate::guard::{Limits, Rate, rate};
 use crate::health::check::{LIMIT, MAX_CHECKS};
 use crate::health::{MAX_BODY, endpoint};
 use crate::listener::{HEAD_TIMEOUT, MAX_HEAD, READ_TIMEOUT};
-use crate::local::{self, DISCARD_TIME, MAX_DISCARDED};
-use crate::mesh::link::ADMISSION;
+use crate::local::{self, DISCARD_TIME, MAX_DISCARDED, MOST_CHANGES};
+use crate::mesh::link::{MOST_REMEMBERED, MOST_SESSIONS, MOST_SESSIONS_OF_ONE, admission};
 use crate::mesh::{announce, outbound, value};
 use crate::secret::{MAX_BYTES, MAX_SECRETS};
 use crate::tasks::MAX_TASKS;
@@ -49,7 +49,18 @@ fn rows() -> Vec<(&'static str, String)> {
         ("calls of one capability at once", number(Limits::DEFAULT.concurrency)),
         ("calls of one capability by one node of the mesh", at_once(Limits::DEFAULT.per_caller)),
         ("calls of one capability by all nodes of the mesh", at_once(Limits::DEFAULT.total)),
-        ("what is kept of the nodes that call a capability", bytes(rate::memory(Limits::DEFAULT).next_power_of_two())),
+        (
+            "what is kept of the nodes that call a capability",
+            format!(
+                "{}; with other rates {}",
+                bytes(rate::memory(Limits::DEFAULT).next_power_of_two()),
+                bytes(rate::MOST_MEMORY)
+            ),
+        ),
+        (
+            "changes of limits of a running service",
+            format!("{} in {}, no limit above what is declared, nor at nothing", number(MOST_CHANGES), seconds(WINDOW)),
+        ),
         ("calls that led to a call", number(MAX_HOPS)),
         ("providers that one call is brought to", number(outbound::MOST_ATTEMPTS)),
         (
@@ -63,7 +74,11 @@ fn rows() -> Vec<(&'static str, String)> {
         ),
         (
             "calls of one node, and of all, that are remembered so that none runs twice",
-            format!("{}, {}", number(ADMISSION.caller_quota), number(ADMISSION.cap)),
+            format!("{}, {}", number(admission(&[]).caller_quota), number(MOST_REMEMBERED)),
+        ),
+        (
+            "streams of one node over the mesh at once, and of all",
+            format!("{}, {}", number(MOST_SESSIONS_OF_ONE), number(MOST_SESSIONS)),
         ),
         (
             "nodes whose announcements are remembered, and their filters",

@@ -4,10 +4,13 @@
 //! else.
 
 pub(crate) mod headers;
+mod limits;
 pub(crate) mod lines;
 mod problem;
 pub(crate) mod stream;
 
+#[cfg(test)]
+pub(crate) use limits::MOST_CHANGES;
 pub(crate) use problem::Problem;
 
 use std::future::Future;
@@ -56,6 +59,8 @@ pub(crate) struct LocalApi {
     dispatch: Arc<Dispatch>,
     fallback: TowerToHyperService<Router>,
     connections: Arc<Connections>,
+    scope: &'static str,
+    changes: limits::Changes,
     /// Who may call: the user of this process, and root.
     owner: u32,
 }
@@ -66,6 +71,8 @@ impl LocalApi {
             dispatch,
             fallback: TowerToHyperService::new(fallback(blueprint)),
             connections: Connections::new(LIMITS.within_files(2)),
+            scope: blueprint.info.identity.scope,
+            changes: limits::Changes::new(),
             owner: rustix::process::geteuid().as_raw(),
         })
     }
@@ -98,6 +105,9 @@ impl LocalApi {
             return Exchange::at_once(problem::of(&error, None));
         };
         let Some(slot) = slot else {
+            if let Some(asked) = path.and_then(|path| limits::Asked::of(path, self.scope)) {
+                return self.limits(asked, user, request);
+            }
             return match path.and_then(|path| path.split_once("/v")) {
                 Some((name, version)) if !name.contains('/') => {
                     let error = self.dispatch.stranger(name, version);
@@ -111,8 +121,9 @@ impl LocalApi {
             Err(refused) => return refused.answer(request),
         };
         match self.dispatch.admit(slot, origin, CallerTrace::of(request.headers())) {
-            Ok(call) if call.info().kind == Kind::Unary => Exchange::begin(call, request),
-            Ok(call) => Exchange::stream(call, request, connection),
+            Ok(call) if call.info().kind != Kind::Unary => Exchange::stream(call, request, connection),
+            Ok(call) if call.info().is_cancelled_on_disconnect => Exchange::watched(call, request, connection),
+            Ok(call) => Exchange::begin(call, request),
             Err(error) => Exchange::at_once(refuse_unread(request, &error, None)),
         }
     }
@@ -130,6 +141,27 @@ impl LocalApi {
         let needs_token = matches!(self.dispatch.info(slot).access, Access::Issuer(_));
         let token = needs_token.then(|| headers::bearer(request.headers())).flatten();
         Ok(Origin { warrant: Warrant::Local { user, token }, hops: said.hops, time_left: said.time_left })
+    }
+
+    /// What every service answers besides its own capabilities.
+    fn limits(self: &Arc<Self>, asked: limits::Asked, user: LocalUser, request: Request<Incoming>) -> Exchange {
+        match headers::read(request.headers()) {
+            Ok(said) if said.names_a_service() => {
+                if !self.dispatch.standing().is_some_and(|standing| said.means(&standing)) {
+                    return Refused::Misdirected(CapabilityError::new(
+                        ErrorCode::UnknownCapability,
+                        "the limits that are here are of another org or realm than the one that was asked for",
+                    ))
+                    .answer(request);
+                }
+            }
+            Ok(_) => {}
+            Err(error) => return Refused::Malformed(error).answer(request),
+        }
+        let api = Arc::clone(self);
+        Exchange::Other(Box::pin(async move {
+            limits::answer(&api.dispatch, &api.changes, asked, user, request.into_body()).await
+        }))
     }
 
     fn elsewhere(self: &Arc<Self>, request: Request<Incoming>) -> Exchange {
@@ -191,6 +223,17 @@ impl Exchange {
         Self::Reading(Reading::of(call, request.into_body()))
     }
 
+    /// A call that ends with its caller, who is looked for meanwhile.
+    #[cold]
+    fn watched(call: Admitted, request: Request<Incoming>, connection: &Arc<Connection>) -> Self {
+        let watching = connection.stream(call.info().timeout);
+        let exchange = Self::begin(call, request);
+        Self::Other(Box::pin(async move {
+            let _watching = watching;
+            exchange.await
+        }))
+    }
+
     /// What streams is rare enough, and lasts long enough, for a place of its own.
     #[cold]
     fn stream(call: Admitted, request: Request<Incoming>, connection: &Arc<Connection>) -> Self {
@@ -201,8 +244,7 @@ impl Exchange {
 
 /// What a call is refused with whose request says that it is larger than the capability takes.
 fn announced_too_large(call: &mut Admitted, request: &Request<Incoming>) -> Option<CapabilityError> {
-    let most = call.info().limits.payload;
-    (request.body().size_hint().lower() > most as u64).then(|| call.refuse(dispatch::too_large(most)))
+    (request.body().size_hint().lower() > call.most_payload() as u64).then(|| call.refuse_size())
 }
 
 impl Future for Exchange {
@@ -247,6 +289,7 @@ struct Reading {
 enum Read {
     Whole(Bytes),
     Broken(CapabilityError),
+    TooLarge,
     Late,
 }
 
@@ -264,6 +307,7 @@ impl Reading {
         let begun = match read {
             Read::Whole(body) => call.answer(Input::Json(body)),
             Read::Broken(error) => Err(call.refuse(error)),
+            Read::TooLarge => Err(call.refuse_size()),
             Read::Late => Err(call.timed_out()),
         };
         Poll::Ready((id, begun))
@@ -292,12 +336,11 @@ impl Reading {
                     return Poll::Ready(Read::Broken(error));
                 }
             };
-            let most = call.info().limits.payload;
-            if self.whole.len() + data.len() > most {
+            if self.whole.len() + data.len() > call.most_payload() {
                 if let Some(body) = self.body.take() {
                     discard(body);
                 }
-                return Poll::Ready(Read::Broken(dispatch::too_large(most)));
+                return Poll::Ready(Read::TooLarge);
             }
             let more = body.size_hint().exact();
             if more == Some(0) && self.whole.is_empty() {

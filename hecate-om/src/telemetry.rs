@@ -30,7 +30,6 @@ use tracing_subscriber::{Layer, Registry, reload};
 
 #[cfg(test)]
 pub(crate) use self::format::MAX_LINE;
-#[cfg(test)]
 pub(crate) use self::limit::{LINES, WINDOW};
 #[cfg(test)]
 pub(crate) use self::lines::MAX_WAITING;

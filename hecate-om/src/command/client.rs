@@ -21,7 +21,7 @@ use crate::local::lines::put_line;
 use crate::service::{Blueprint, ServiceInfo};
 use crate::telemetry::chain;
 
-/// The exit codes of `health` and `call`, besides those of every command.
+/// The exit codes of `health`, `call` and `limits`, besides those of every command.
 const REFUSED: u8 = 1;
 const UNREACHABLE: u8 = 2;
 const DEGRADED: u8 = 3;
@@ -94,15 +94,9 @@ const PIECE: usize = 64 * 1024;
 
 /// Prints what a capability replies: of a stream each item when it comes, as a line.
 pub(super) async fn call(info: &ServiceInfo, config: &Config, capability: &str, request: String) -> u8 {
-    let (name, version) = match capability.split_once('@') {
-        Some((name, version)) => (name, version.parse().ok()),
-        None => (capability, newest(info, capability)),
-    };
-    let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
-    let Some(version) = version.filter(|_| is_name) else {
-        let help = "help: write NAME@VERSION, such as greeter.greet@1; a version is 1 to 65535";
-        complain(&format!("`{}` is no capability; {help}", capability.escape_debug()));
-        return exit::USAGE;
+    let (name, version) = match capability_of(info, capability) {
+        Ok(capability) => capability,
+        Err(code) => return code,
     };
     let known = info.capabilities.iter().find(|known| known.name == name && known.version == version);
     let kind = known.map_or(Kind::Unary, |known| known.kind);
@@ -126,6 +120,38 @@ pub(super) async fn call(info: &ServiceInfo, config: &Config, capability: &str, 
     }
 }
 
+/// The capability that `NAME[@VERSION]` means.
+///
+/// # Errors
+/// The exit code, when it was told that there is none.
+pub(super) fn capability_of<'a>(info: &ServiceInfo, capability: &'a str) -> Result<(&'a str, u16), u8> {
+    let (name, version) = match capability.split_once('@') {
+        Some((name, version)) => (name, version.parse().ok()),
+        None => (capability, newest(info, capability)),
+    };
+    let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+    version.filter(|_| is_name).map(|version| (name, version)).ok_or_else(|| {
+        let help = "help: write NAME@VERSION, such as greeter.greet@1; a version is 1 to 65535";
+        complain(&format!("`{}` is no capability; {help}", capability.escape_debug()));
+        exit::USAGE
+    })
+}
+
+/// Calls the running service.
+///
+/// # Errors
+/// The exit code, when it was told why there is no reply.
+pub(super) async fn ask(
+    info: &ServiceInfo,
+    config: &Config,
+    name: &str,
+    version: u16,
+    request: String,
+) -> Result<Bytes, u8> {
+    let client = LocalClient::new(ServicePaths::new(&config.runtime_dir, info.name).api_socket());
+    client.call_json(name, version, request.into()).await.map_err(|error| failed(error, info))
+}
+
 /// Prints the replies as they come.
 async fn print_all(received: Received, info: &ServiceInfo) -> u8 {
     let mut items = match received {
@@ -147,8 +173,12 @@ async fn print_all(received: Received, info: &ServiceInfo) -> u8 {
 
 /// Prints an item; the exit code where nothing more is to be printed.
 fn print_line(item: &Item) -> Option<u8> {
-    let Item::Json(document) = item else { return None };
-    let mut line = document.to_vec();
+    let mut line = match item {
+        Item::Json(document) => document.to_vec(),
+        // A socket carries none.
+        #[cfg(feature = "macula")]
+        Item::Value(_) => return None,
+    };
     line.push(b'\n');
     match io::stdout().write_all(&line) {
         // Nobody reads any more, which is no failure of ours.

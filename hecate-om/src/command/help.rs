@@ -29,6 +29,11 @@ usage: {name} [command]
                         line where a stream is taken, each sent when it comes; a stream of replies is
                         printed as it comes, one in each line; exit code 0 answered, 1 refused,
                         2 unreachable, 4 broken off: it may have been done
+  limits [NAME[@VERSION]] [--json]
+                        print what is declared of each capability, what holds, runs and was refused;
+                        exit codes of call
+  limits NAME[@VERSION] [--payload 64KiB] [--reply 1MiB] [--concurrency 10] [--per-caller 100/10s] [--total 900/10s]
+                        lower or raise limits of the running service, up to what is declared, until it ends
   manifest              print manifest.json
   contract              print the JSON Schemas of requests, replies and refusals
   --config FILE         read this TOML file, too; the last one is the strongest

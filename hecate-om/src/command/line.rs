@@ -4,7 +4,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use lexopt::Arg;
+use serde_json::{Map, Value};
 
+use super::limits;
 use crate::config::Flags;
 use crate::nearest::nearest;
 
@@ -16,20 +18,26 @@ pub(super) enum Command {
     Config { flags: Flags, is_json: bool },
     Health { flags: Flags, is_ready: bool },
     Call { flags: Flags, capability: String, request: String },
+    Limits { flags: Flags, capability: Option<String>, change: Map<String, Value>, is_json: bool },
     Manifest,
     Contract,
     Help,
     Version,
 }
 
-const COMMANDS: [&str; 8] = ["run", "check", "config", "health", "call", "manifest", "contract", "help"];
+const COMMANDS: [&str; 9] = ["run", "check", "config", "health", "call", "limits", "manifest", "contract", "help"];
 
 /// The options, each with the commands that it goes with.
-const OPTIONS: [(&str, &[&str]); 4] = [
-    ("config", &["run", "check", "config", "health", "call"]),
-    ("strict", &["run", "check", "config", "health", "call"]),
-    ("json", &["config"]),
+const OPTIONS: [(&str, &[&str]); 9] = [
+    ("config", &["run", "check", "config", "health", "call", "limits"]),
+    ("strict", &["run", "check", "config", "health", "call", "limits"]),
+    ("json", &["config", "limits"]),
     ("ready", &["health"]),
+    ("payload", &["limits"]),
+    ("reply", &["limits"]),
+    ("concurrency", &["limits"]),
+    ("per-caller", &["limits"]),
+    ("total", &["limits"]),
 ];
 
 /// # Errors
@@ -38,6 +46,7 @@ pub(super) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command
     let mut words: Vec<String> = Vec::new();
     let mut given: Vec<&str> = Vec::new();
     let mut flags = Flags::default();
+    let mut change = Map::new();
     let mut parser = lexopt::Parser::from_args(arguments);
     while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
         match argument {
@@ -52,6 +61,9 @@ pub(super) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command
                 if *option == "config" {
                     let file = parser.value().map_err(|_| "`--config` takes a TOML file".to_owned())?;
                     flags.files.push(PathBuf::from(file));
+                } else if let Some((_, field)) = limits::OPTIONS.iter().find(|(known, _)| known == option) {
+                    let value = parser.value().ok().and_then(|value| value.into_string().ok()).unwrap_or_default();
+                    change.insert((*field).to_owned(), limits::read(option, &value)?);
                 }
             }
             other @ Arg::Short(_) => return Err(other.unexpected().to_string()),
@@ -76,6 +88,14 @@ pub(super) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command
         ["check"] => Ok(Command::Check(flags)),
         ["config"] => Ok(Command::Config { flags, is_json: given.contains(&"json") }),
         ["health"] => Ok(Command::Health { flags, is_ready: given.contains(&"ready") }),
+        ["limits"] if !change.is_empty() => Err("which capability? limits greeter.greet --concurrency 10".to_owned()),
+        ["limits", ..] if words.len() <= 2 => Ok(Command::Limits {
+            flags,
+            capability: words.get(1).map(|capability| (*capability).to_owned()),
+            change,
+            is_json: given.contains(&"json"),
+        }),
+        ["limits", _, extra, ..] => Err(format!("`limits` takes one capability, found `{extra}`, too")),
         ["manifest"] => Ok(Command::Manifest),
         ["contract"] => Ok(Command::Contract),
         ["help"] => Ok(Command::Help),
@@ -102,6 +122,8 @@ fn unknown_option(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn parsed(line: &str) -> Result<Command, String> {
@@ -121,6 +143,19 @@ mod tests {
     }
 
     #[test]
+    fn limits_are_those_of_one_capability_where_they_change() {
+        let limits = |capability: Option<&str>, change: Value, is_json| {
+            let Value::Object(change) = change else { panic!("{change}") };
+            Ok(Command::Limits { flags: Flags::default(), capability: capability.map(str::to_owned), change, is_json })
+        };
+        assert_eq!(parsed("limits"), limits(None, json!({}), false));
+        assert_eq!(parsed("limits echo.say@2 --json"), limits(Some("echo.say@2"), json!({}), true));
+        let change = json!({"concurrency": 10, "per_caller": {"calls": 100, "period_ms": 10_000}, "reply_bytes": 1024});
+        let line = "limits --concurrency 10 echo.say --per-caller=100/10s --reply 1KiB";
+        assert_eq!(parsed(line), limits(Some("echo.say"), change, false));
+    }
+
+    #[test]
     fn files_are_kept_in_their_order() {
         let flags = Flags { files: vec!["b.toml".into(), "a.toml".into()], is_strict: true };
         assert_eq!(parsed("--config b.toml run --strict --config=a.toml"), Ok(Command::Run(flags.clone())));
@@ -136,7 +171,17 @@ mod tests {
         assert_eq!(parsed("--confg x").unwrap_err(), "unknown option `--confg`; did you mean `--config`?");
         assert_eq!(parsed("--colour").unwrap_err(), "unknown option `--colour`");
         assert_eq!(parsed("--config").unwrap_err(), "`--config` takes a TOML file");
-        assert_eq!(parsed("run --json").unwrap_err(), "`--json` goes with `config`");
+        assert_eq!(parsed("run --json").unwrap_err(), "`--json` goes with `config`, `limits`");
+        assert_eq!(parsed("run --total 1/1s").unwrap_err(), "`--total` goes with `limits`");
+        assert_eq!(
+            parsed("limits --total 1/1s").unwrap_err(),
+            "which capability? limits greeter.greet --concurrency 10"
+        );
+        assert_eq!(
+            parsed("limits a.b --per-caller").unwrap_err(),
+            "`--per-caller` takes a rate, such as 100/10s, found ``"
+        );
+        assert_eq!(parsed("limits a.b c.d").unwrap_err(), "`limits` takes one capability, found `c.d`, too");
         assert_eq!(
             parsed("call").unwrap_err(),
             "`call` takes a capability and its request: call greeter.greet '{\"name\":\"you\"}'"

@@ -14,7 +14,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::Level;
 
 use super::flow::{Flow, taking};
@@ -28,8 +28,9 @@ use crate::capability::{
     Progress, RETRY_AFTER,
 };
 use crate::guard::access;
+use crate::guard::in_effect::{Cause, InEffect};
 #[cfg(feature = "macula")]
-use crate::guard::rate::{By, Limited, Rates};
+use crate::guard::rate::{By, Limited};
 #[cfg(feature = "macula")]
 use crate::guard::warrant::Warrant;
 use crate::telemetry::{chain, panics};
@@ -136,10 +137,33 @@ impl Admitted {
         Ok(handler.answer(parts, input))
     }
 
+    /// The largest request that is taken now.
+    pub(crate) fn most_payload(&self) -> usize {
+        self.slot().limits.payload()
+    }
+
+    /// Ends a call whose request is larger.
+    #[cold]
+    pub(crate) fn refuse_size(&mut self) -> CapabilityError {
+        let error = self.too_large();
+        self.refuse(error)
+    }
+
+    /// What a caller gets whose request is larger; counted as a refusal of that limit.
+    #[cold]
+    pub(super) fn too_large(&self) -> CapabilityError {
+        oversized(&self.slot().limits)
+    }
+
+    /// Where its limits are, for as long as its stream lasts.
+    pub(super) fn place(&self) -> Place {
+        Place { dispatch: Arc::clone(&self.dispatch), slot: self.slot }
+    }
+
     fn check_size(&self, input: &Input) -> Result<(), CapabilityError> {
-        let (size, limit) = (input.size(), self.info().limits.payload);
-        if size > limit {
-            return Err(too_large(limit));
+        let size = input.size();
+        if size > self.most_payload() {
+            return Err(self.too_large());
         }
         self.tally().requests.observe(size as u64);
         Ok(())
@@ -154,8 +178,7 @@ impl Admitted {
     fn check_rate(&self) -> Result<(), CapabilityError> {
         let Warrant::Mesh { node, .. } = &self.origin.warrant else { return Ok(()) };
         let now = self.begun.into_std();
-        let rates = self.slot().rates.get_or_init(|| Box::new(Rates::new(self.info().limits, now)));
-        rates.take(node, now).map_err(|limited| self.limited(limited))
+        self.slot().limits.counted(now).take(node, now).map_err(|limited| self.limited(limited))
     }
 
     #[cfg(not(feature = "macula"))]
@@ -169,10 +192,12 @@ impl Admitted {
     #[cold]
     fn limited(&self, limited: Limited) -> CapabilityError {
         let info = self.info();
-        let (rate, whose) = match limited.by {
-            By::Caller => (info.limits.per_caller, "one caller"),
-            By::Total => (info.limits.total, "all callers of the mesh together"),
+        let rate = limited.rate;
+        let (cause, whose) = match limited.by {
+            By::Caller => (Cause::PerCaller, "one caller"),
+            By::Total => (Cause::Total, "all callers of the mesh together"),
         };
+        self.slot().limits.refused(cause);
         if let Some(refused) = limited.to_tell {
             let caller = self.origin.warrant.caller();
             tracing::warn!(capability = info.name, capability_version = info.version, %caller, refused, limit = %rate, of = whose, "calls are refused: too many come");
@@ -184,14 +209,20 @@ impl Admitted {
     }
 
     fn take_place(&mut self) -> Result<(), CapabilityError> {
-        let (running, most) = (&self.tally().running, self.info().limits.concurrency);
+        let (running, most) = (&self.tally().running, self.slot().limits.concurrency());
         if running.fetch_add(1, Ordering::Acquire) < most {
             self.runs = true;
             return Ok(());
         }
         running.fetch_sub(1, Ordering::Release);
+        Err(self.overloaded(most))
+    }
+
+    #[cold]
+    fn overloaded(&self, most: usize) -> CapabilityError {
+        self.slot().limits.refused(Cause::Concurrency);
         let message = format!("{most} calls of `{}` are running", self.info().name);
-        Err(CapabilityError::new(ErrorCode::Overloaded, message).retryable(Some(RETRY_AFTER)))
+        CapabilityError::new(ErrorCode::Overloaded, message).retryable(Some(RETRY_AFTER))
     }
 
     /// Ends a call before its handler saw it.
@@ -202,6 +233,14 @@ impl Admitted {
     /// What a caller gets that does not send its request in time.
     pub(crate) fn timed_out(&mut self) -> CapabilityError {
         self.failed(timed_out(self.info(), self.patience()))
+    }
+
+    /// Ends a call whose caller left, where its handler is not to run on.
+    #[cold]
+    fn cancelled(mut self) {
+        self.end(Outcome::Cancelled);
+        let (info, id, trace_id) = (self.info(), self.id, self.current().trace_id());
+        tracing::debug!(capability = info.name, capability_version = info.version, call_id = %id, %trace_id, "caller left; call cancelled");
     }
 
     /// What a stream ends with on which nothing moves any more.
@@ -249,25 +288,28 @@ impl Admitted {
         tally.durations.observe(nanoseconds(took));
         tally.count(Outcome::Ok);
         self.counted = true;
-        if took > SLOW || tracing::enabled!(Level::DEBUG) {
-            self.tell_answered(took);
+        // A stream takes as long as it is read.
+        let is_slow = took > SLOW && self.progress.is_none();
+        if is_slow || tracing::enabled!(Level::DEBUG) {
+            self.tell_answered(took, is_slow);
         }
     }
 
     /// Whether a reply, or an item of one, is no larger than declared.
     pub(super) fn check_reply_size(&self, size: usize) -> Result<(), CapabilityError> {
-        let limit = self.info().limits.reply;
+        let limit = self.slot().limits.reply();
         if size <= limit {
             return Ok(());
         }
+        self.slot().limits.refused(Cause::Reply);
         Err(CapabilityError::internal(format!("the reply has {size} bytes, the limit is {limit}")))
     }
 
     #[cold]
-    fn tell_answered(&self, took: Duration) {
+    fn tell_answered(&self, took: Duration, is_slow: bool) {
         let (info, id, caller) = (self.info(), self.id, self.origin.warrant.caller());
         let (trace_id, duration_ms) = (self.current().trace_id(), took.as_secs_f64() * 1e3);
-        if took > SLOW {
+        if is_slow {
             tracing::info!(capability = info.name, capability_version = info.version, call_id = %id, %trace_id, duration_ms, %caller, "slow call");
         } else {
             tracing::debug!(capability = info.name, capability_version = info.version, call_id = %id, %trace_id, duration_ms, %caller, "call answered");
@@ -276,7 +318,12 @@ impl Admitted {
 
     #[cold]
     fn failed(&mut self, error: CapabilityError) -> CapabilityError {
-        let outcome = Outcome::of(&error);
+        self.end(Outcome::of(&error));
+        self.tell_failed(&error);
+        error.under(self.id)
+    }
+
+    fn end(&mut self, outcome: Outcome) {
         let tally = self.tally();
         tally.durations.observe(nanoseconds(self.begun.elapsed()));
         tally.count(outcome);
@@ -284,8 +331,6 @@ impl Admitted {
             self.dispatch.table.panics.fetch_add(1, Ordering::Relaxed);
         }
         self.counted = true;
-        self.tell_failed(&error);
-        error.under(self.id)
     }
 
     /// A service's own refusals are its business; what broke is told once, with all that is known.
@@ -336,7 +381,11 @@ enum State {
         answering: Answering,
     },
     /// The handler was not ready at once.
-    Elsewhere(JoinHandle<Result<Output, CapabilityError>>),
+    Elsewhere {
+        task: JoinHandle<Result<Output, CapabilityError>>,
+        /// Tells a handler that does not outlive its caller.
+        _caller: Option<DropGuard>,
+    },
     Over,
 }
 
@@ -354,12 +403,12 @@ impl Future for Answer {
             if let State::Here { call, answering } = std::mem::replace(&mut self.0, State::Over) {
                 match ended {
                     Some(result) => return Poll::Ready(call.ended(result)),
-                    None => self.0 = State::Elsewhere(tokio::spawn(run(call, answering))),
+                    None => self.0 = State::go_on(call, answering),
                 }
             }
         }
         match &mut self.0 {
-            State::Elsewhere(task) => {
+            State::Elsewhere { task, .. } => {
                 let ended = ready!(Pin::new(task).poll(context));
                 self.0 = State::Over;
                 // Its panics are caught: only a process that ends takes a task away.
@@ -370,8 +419,29 @@ impl Future for Answer {
     }
 }
 
-/// Runs a handler to its end or its deadline, although its caller may have gone.
-async fn run(call: Admitted, mut answering: Answering) -> Result<Output, CapabilityError> {
+impl State {
+    fn go_on(call: Admitted, answering: Answering) -> Self {
+        let left = call.info().is_cancelled_on_disconnect.then(CancellationToken::new);
+        let caller = left.clone().map(CancellationToken::drop_guard);
+        Self::Elsewhere { task: tokio::spawn(run(call, answering, left)), _caller: caller }
+    }
+}
+
+/// How a handler that was not ready at once came to its end.
+enum End {
+    Itself(Result<Output, CapabilityError>),
+    Late,
+    /// Its caller left.
+    Left,
+}
+
+/// Runs a handler to its end or its deadline, although its caller may have gone; where the call is to end
+/// with its caller, until that has `left`.
+async fn run(
+    call: Admitted,
+    mut answering: Answering,
+    left: Option<CancellationToken>,
+) -> Result<Output, CapabilityError> {
     let current = call.current();
     let mut poll = |context: &mut Context<'_>| panics::caught(|| answering.as_mut().poll(context));
     let whole = poll_fn(|context| match current.clone().within(|| poll(context)) {
@@ -385,24 +455,60 @@ async fn run(call: Admitted, mut answering: Answering) -> Result<Output, Capabil
             Some(progress) => progress.stalled().await,
         }
     };
-    let ended = tokio::select! {
+    let left = async {
+        match &left {
+            None => std::future::pending().await,
+            Some(left) => left.cancelled().await,
+        }
+    };
+    let end = tokio::select! {
         biased;
-        result = whole => Some(result),
-        () = late => None,
+        result = whole => End::Itself(result),
+        () = left => End::Left,
+        () = late => End::Late,
     };
-    let result = match ended {
-        Some(result) => result,
-        // What it holds is the author's code, too.
-        None => match panics::caught(move || drop(answering)) {
-            Ok(()) => Err(timed_out(call.info(), call.patience())),
-            Err(panic) => Err(panicked(panic)),
-        },
-    };
-    call.ended(result)
+    if let End::Itself(result) = end {
+        return call.ended(result);
+    }
+    // What it holds is the author's code, too.
+    let dropped = current.within(|| panics::caught(move || drop(answering)));
+    match (dropped, end) {
+        (Err(panic), _) => call.ended(Err(panicked(panic))),
+        (Ok(()), End::Left) => {
+            call.cancelled();
+            Err(CapabilityError::unavailable("the caller left"))
+        }
+        (Ok(()), _) => {
+            let late = call.late();
+            call.ended(Err(late))
+        }
+    }
 }
 
 fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// A place in the table.
+pub(super) struct Place {
+    dispatch: Arc<Dispatch>,
+    slot: usize,
+}
+
+impl Place {
+    pub(super) fn limits(&self) -> &InEffect {
+        &self.dispatch.table.slots[self.slot].limits
+    }
+
+    pub(super) fn too_large(&self) -> CapabilityError {
+        oversized(self.limits())
+    }
+}
+
+#[cold]
+fn oversized(limits: &InEffect) -> CapabilityError {
+    limits.refused(Cause::Payload);
+    too_large(limits.payload())
 }
 
 /// What a caller gets that sends more than a capability takes.

@@ -11,7 +11,7 @@ use futures_core::Stream;
 use tokio::task::AbortHandle;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-use super::call::{Admitted, panicked};
+use super::call::{Admitted, Place, panicked};
 use crate::capability::{CapabilityError, ErrorCode, Incoming, Item, Items, Progress, RETRY_AFTER};
 use crate::telemetry::panics;
 
@@ -22,13 +22,14 @@ const BUSY: Duration = Duration::from_millis(20);
 pub(super) fn taking(call: &Admitted, incoming: Incoming, progress: Arc<Progress>) -> Incoming {
     let Incoming { encoding, items } = incoming;
     let ending = Box::pin(call.ending().clone().cancelled_owned());
-    let limit = call.info().limits.payload;
-    Incoming { encoding, items: Box::pin(Taking { items, limit, progress, ending }) }
+    let place = call.place();
+    Incoming { encoding, items: Box::pin(Taking { items, place, progress, ending }) }
 }
 
 struct Taking {
     items: Items,
-    limit: usize,
+    /// Its limits may change while it lasts.
+    place: Place,
     progress: Arc<Progress>,
     ending: Pin<Box<WaitForCancellationFutureOwned>>,
 }
@@ -42,7 +43,9 @@ impl Stream for Taking {
         };
         self.progress.touch();
         Poll::Ready(item.map(|item| match item {
-            Ok(item) if item.size() > self.limit => Err(super::too_large(self.limit)),
+            Ok(item) if item.size() > self.place.limits().payload() => Err(self.place.too_large()),
+            // Where items are read, no more is kept than is declared.
+            Err(error) if *error.kind() == ErrorCode::PayloadTooLarge => Err(self.place.too_large()),
             item => item,
         }))
     }
@@ -180,19 +183,20 @@ fn discard(items: Items) {
 /// Ends a stream on which nothing moves any more, though nobody may be reading it; and those that are left at
 /// the end of a drain.
 async fn watch(shared: Weak<Mutex<Shared>>, progress: Arc<Progress>, ending: CancellationToken) {
-    let is_draining = tokio::select! {
-        () = progress.stalled() => false,
-        () = ending.cancelled() => true,
-    };
     loop {
+        let is_draining = tokio::select! {
+            () = progress.stalled() => false,
+            () = ending.cancelled() => true,
+        };
         let Some(shared) = shared.upgrade() else { return };
         match shared.try_lock() {
             Ok(mut shared) if is_draining => return shared.end(|_| draining()),
             Ok(mut shared) => return shared.end(Admitted::late),
             Err(TryLockError::Poisoned(poisoned)) => return poisoned.into_inner().end(Admitted::late),
-            // Its producer is being polled right now.
+            // Its producer is being polled right now, and may have something.
             Err(TryLockError::WouldBlock) => {}
         }
+        drop(shared);
         tokio::time::sleep(BUSY).await;
     }
 }

@@ -1,7 +1,5 @@
 //! The capabilities of a service, each with what is kept of its calls; a table that is made once.
 
-#[cfg(feature = "macula")]
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::json;
@@ -9,17 +7,14 @@ use serde_json::json;
 use super::addresses::Addresses;
 use super::tally::Tally;
 use crate::capability::{CapabilityError, CapabilityInfo, ErrorCode};
-#[cfg(feature = "macula")]
-use crate::guard::rate::Rates;
+use crate::guard::in_effect::InEffect;
 use crate::nearest::nearest;
 
 /// A capability that can be called.
 pub(super) struct Slot {
     pub(super) info: &'static CapabilityInfo,
+    pub(super) limits: InEffect,
     pub(super) tally: Tally,
-    /// Made with the first call from the mesh: most capabilities see none.
-    #[cfg(feature = "macula")]
-    pub(super) rates: OnceLock<Box<Rates>>,
 }
 
 pub(super) struct Table {
@@ -33,11 +28,9 @@ pub(super) struct Table {
 
 impl Table {
     pub(super) fn of(capabilities: &'static [CapabilityInfo]) -> Self {
-        let slot = |info| Slot {
-            info,
-            tally: Tally::new(),
-            #[cfg(feature = "macula")]
-            rates: OnceLock::new(),
+        let slot = |info: &'static CapabilityInfo| {
+            let limits = InEffect::new(&info.limits);
+            Slot { info, limits, tally: Tally::new() }
         };
         Self {
             slots: capabilities.iter().map(slot).collect(),

@@ -23,6 +23,8 @@ pub(crate) enum Outcome {
     Overloaded,
     /// At its deadline.
     Timeout,
+    /// Its caller left, and its handler ends with that.
+    Cancelled,
     /// The service was not ready, or on its way out.
     Draining,
     /// The handler panicked.
@@ -33,7 +35,7 @@ pub(crate) enum Outcome {
 
 impl Outcome {
     /// All of them, in the order of their declaration.
-    pub(crate) const ALL: [Outcome; 10] = [
+    pub(crate) const ALL: [Outcome; 11] = [
         Outcome::Ok,
         Outcome::Refused,
         Outcome::Invalid,
@@ -41,6 +43,7 @@ impl Outcome {
         Outcome::RateLimited,
         Outcome::Overloaded,
         Outcome::Timeout,
+        Outcome::Cancelled,
         Outcome::Draining,
         Outcome::Panic,
         Outcome::Internal,
@@ -56,6 +59,7 @@ impl Outcome {
             Outcome::RateLimited => "rate_limited",
             Outcome::Overloaded => "overloaded",
             Outcome::Timeout => "timeout",
+            Outcome::Cancelled => "cancelled",
             Outcome::Draining => "draining",
             Outcome::Panic => "panic",
             Outcome::Internal => "internal",

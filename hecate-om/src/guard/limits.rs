@@ -5,6 +5,9 @@ use std::time::Duration;
 
 /// The largest request or reply that may be declared, in bytes: what one frame of the mesh holds.
 pub(crate) const MOST_BYTES: usize = 16 * 1024 * 1024;
+/// The shortest and the longest period of a rate.
+pub(crate) const SHORTEST_PERIOD: Duration = Duration::from_secs(1);
+pub(crate) const LONGEST_PERIOD: Duration = Duration::from_secs(3600);
 
 /// How much a capability takes and gives. A call that would be more is refused before its handler sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -19,7 +19,7 @@
 //! that only goes forward.
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{Limits, Rate};
@@ -35,11 +35,15 @@ const KEPT_PART: u32 = 4;
 const ROWS: usize = 4;
 const FEWEST_CELLS: usize = 256;
 const MOST_CELLS: usize = 1 << 14;
+/// How many bits of a caller's key choose its cell in a row, at most.
+const ROW_BITS: u32 = 16;
 
 /// A call that comes too soon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Limited {
     pub(crate) by: By,
+    /// The rate that it is over.
+    pub(crate) rate: Rate,
     /// When there is room again, for this caller or for one of all.
     pub(crate) retry_after: Duration,
     /// How many were refused since that was last told: there once in a period.
@@ -81,30 +85,58 @@ impl Pace {
     }
 }
 
-/// How often a capability was called, and by whom.
-pub(crate) struct Rates {
+/// What the rates of a capability come to.
+#[derive(Debug, Clone, Copy)]
+struct Paces {
+    limits: Limits,
     own: Pace,
     total: Pace,
     /// The total with what is kept.
     whole: Pace,
     /// What is kept for one place.
     share: Pace,
+    places: usize,
     /// A power of two.
     cells_per_row: usize,
+}
+
+impl Paces {
+    fn of(limits: Limits) -> Self {
+        let total = Pace::of(limits.total);
+        let kept = limits.total.calls / KEPT_PART;
+        let places = PLACES.min(kept as usize);
+        let share = Rate { calls: kept / u32::try_from(places.max(1)).unwrap_or(1), period: limits.total.period };
+        Self {
+            limits,
+            own: Pace::of(limits.per_caller),
+            total,
+            whole: Pace { depth: total.depth + total.gap * u64::from(kept), ..total },
+            share: Pace::of(share),
+            places,
+            cells_per_row: cells_per_row(limits),
+        }
+    }
+}
+
+/// How often a capability was called, and by whom.
+pub(crate) struct Rates {
     /// By this callers are told apart, and nobody outside knows it.
     key: RandomState,
     epoch: Instant,
-    /// It is held for some hundred nanoseconds.
+    /// It is held for some hundred nanoseconds, and for some ten microseconds where the rates change.
     counts: Mutex<Counts>,
 }
 
 struct Counts {
+    paces: Paces,
     total: u64,
     /// Whose place each is; 0 for nobody's.
-    holders: Box<[u64]>,
-    places: Box<[Place]>,
+    holders: Vec<u64>,
+    places: Vec<Place>,
     /// Row by row.
-    cells: Box<[u64]>,
+    cells: Vec<u64>,
+    /// As many as there were ever to be: to have fewer, callers would have to share more than they do.
+    cells_per_row: usize,
     refused: u64,
     silent_until: u64,
 }
@@ -119,24 +151,17 @@ struct Place {
 
 impl Rates {
     pub(crate) fn new(limits: Limits, now: Instant) -> Self {
-        let (own, total) = (Pace::of(limits.per_caller), Pace::of(limits.total));
-        let kept = limits.total.calls / KEPT_PART;
-        let places = PLACES.min(kept as usize);
-        let share = Rate { calls: kept / u32::try_from(places.max(1)).unwrap_or(1), period: limits.total.period };
-        let cells_per_row = cells_per_row(limits);
+        let paces = Paces::of(limits);
         Self {
-            own,
-            total,
-            whole: Pace { depth: total.depth + total.gap * u64::from(kept), ..total },
-            share: Pace::of(share),
-            cells_per_row,
             key: RandomState::new(),
             epoch: now,
             counts: Mutex::new(Counts {
+                paces,
                 total: 0,
-                holders: vec![0; places].into(),
-                places: vec![Place::default(); places].into(),
-                cells: vec![0; ROWS * cells_per_row].into(),
+                holders: vec![0; paces.places],
+                places: vec![Place::default(); paces.places],
+                cells: vec![0; ROWS * paces.cells_per_row],
+                cells_per_row: paces.cells_per_row,
                 refused: 0,
                 silent_until: 0,
             }),
@@ -149,40 +174,61 @@ impl Rates {
     /// When there is none; the call is not counted then.
     pub(crate) fn take(&self, caller: &NodeId, now: Instant) -> Result<(), Limited> {
         let who = self.key.hash_one(caller).max(1);
-        let now = nanoseconds(now.saturating_duration_since(self.epoch));
+        let now = self.since_epoch(now);
+        self.counts().take(who, now)
+    }
+
+    /// Goes on at other rates. Who has used up a part of its rate has used up the same part of the new one, so
+    /// a change forgives nothing, and nobody waits longer for it than the new period.
+    pub(crate) fn change(&self, limits: Limits, now: Instant) {
+        let now = self.since_epoch(now);
+        self.counts().change(Paces::of(limits), now);
+    }
+
+    fn since_epoch(&self, now: Instant) -> u64 {
+        nanoseconds(now.saturating_duration_since(self.epoch))
+    }
+
+    fn counts(&self) -> MutexGuard<'_, Counts> {
         // No panic leaves it half changed.
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = counts.holders.iter().position(|holder| *holder == who);
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Counts {
+    fn take(&mut self, who: u64, now: u64) -> Result<(), Limited> {
+        let at = self.holders.iter().position(|holder| *holder == who);
         let own = match at {
-            Some(at) => counts.places[at].own,
-            None => self.cells(who).map(|cell| counts.cells[cell]).min().unwrap_or(0),
+            Some(at) => self.places[at].own,
+            None => self.cells(who).map(|cell| self.cells[cell]).min().unwrap_or(0),
         };
-        let own = self.own.one_more(own, now).map_err(|after| self.refuse(&mut counts, By::Caller, after, now))?;
-        let (total, share) =
-            self.room(&counts, at, now).map_err(|after| self.refuse(&mut counts, By::Total, after, now))?;
-        counts.total = total;
-        let at = at.or_else(|| counts.free(now));
+        let own = self.paces.own.one_more(own, now).map_err(|after| self.refuse(By::Caller, after, now))?;
+        let (total, share) = self.room(at, now).map_err(|after| self.refuse(By::Total, after, now))?;
+        self.total = total;
+        let at = at.or_else(|| self.free(now));
         if let Some(at) = at {
-            counts.holders[at] = who;
-            counts.places[at] = Place { own, share, last: now };
-        } else {
-            for cell in self.cells(who) {
-                counts.cells[cell] = counts.cells[cell].max(own);
+            let before = std::mem::replace(&mut self.holders[at], who);
+            let place = std::mem::replace(&mut self.places[at], Place { own, share, last: now });
+            if before != who && before != 0 {
+                // Its period may be longer than its place was kept.
+                self.count_in_cells(before, place.own);
             }
+        } else {
+            self.count_in_cells(who, own);
         }
         Ok(())
     }
 
     /// The total with one call more, and the share of the caller with the place `at`.
-    fn room(&self, counts: &Counts, at: Option<usize>, now: u64) -> Result<(u64, u64), u64> {
-        let share = at.map(|at| counts.places[at].share);
-        let full = match self.total.one_more(counts.total, now) {
+    fn room(&self, at: Option<usize>, now: u64) -> Result<(u64, u64), u64> {
+        let share = at.map(|at| self.places[at].share);
+        let full = match self.paces.total.one_more(self.total, now) {
             Ok(total) => return Ok((total, share.unwrap_or(0))),
             Err(after) => after,
         };
         let Some(share) = share else { return Err(full) };
         // All shares together are what is kept, and it comes back faster than they do: `whole` has room.
-        match (self.share.one_more(share, now), self.whole.one_more(counts.total, now)) {
+        match (self.paces.share.one_more(share, now), self.paces.whole.one_more(self.total, now)) {
             (Ok(share), Ok(total)) => Ok((total, share)),
             (Err(after), _) | (_, Err(after)) => Err(after.min(full)),
         }
@@ -190,31 +236,95 @@ impl Rates {
 
     /// Where in each row a caller without a place is counted.
     fn cells(&self, who: u64) -> impl Iterator<Item = usize> + use<> {
-        let (width, bits) = (self.cells_per_row, self.cells_per_row.trailing_zeros());
-        (0..ROWS).map(move |row| row * width + ((who >> (row as u32 * bits)) as usize & (width - 1)))
+        let width = self.cells_per_row;
+        (0..ROWS).map(move |row| row * width + ((who >> (row as u32 * ROW_BITS)) as usize & (width - 1)))
+    }
+
+    fn count_in_cells(&mut self, who: u64, own: u64) {
+        for cell in self.cells(who) {
+            self.cells[cell] = self.cells[cell].max(own);
+        }
+    }
+
+    /// A place that nobody has, or whose holder has long been silent.
+    fn free(&self, now: u64) -> Option<usize> {
+        let free = |(holder, place): (&u64, &Place)| *holder == 0 || place.is_left(now);
+        self.holders.iter().zip(&self.places).position(free)
     }
 
     #[cold]
-    fn refuse(&self, counts: &mut Counts, by: By, after: u64, now: u64) -> Limited {
-        counts.refused += 1;
-        let to_tell = (counts.silent_until <= now).then_some(counts.refused);
+    fn refuse(&mut self, by: By, after: u64, now: u64) -> Limited {
+        self.refused += 1;
+        let to_tell = (self.silent_until <= now).then_some(self.refused);
         if to_tell.is_some() {
-            counts.refused = 0;
-            counts.silent_until = now + self.total.depth;
+            self.refused = 0;
+            self.silent_until = now + self.paces.total.depth;
         }
+        let rate = match by {
+            By::Caller => self.paces.limits.per_caller,
+            By::Total => self.paces.limits.total,
+        };
         // A caller that comes at that time, to the millisecond, must not be early.
         let retry_after = Duration::from_millis(after.div_ceil(1_000_000));
-        Limited { by, retry_after, to_tell }
+        Limited { by, rate, retry_after, to_tell }
+    }
+
+    #[cold]
+    fn change(&mut self, paces: Paces, now: u64) {
+        let before = std::mem::replace(&mut self.paces, paces);
+        self.total = moved(self.total, now, before.total, paces.total);
+        for place in &mut self.places {
+            place.own = moved(place.own, now, before.own, paces.own);
+            place.share = moved(place.share, now, before.share, paces.share);
+        }
+        for cell in &mut self.cells {
+            *cell = moved(*cell, now, before.own, paces.own);
+        }
+        if paces.cells_per_row > self.cells_per_row {
+            self.widen(paces.cells_per_row);
+        }
+        if paces.places != self.places.len() {
+            self.make_places(paces.places, now);
+        }
+    }
+
+    /// More cells in each row: each caller finds what was counted in those that it had.
+    fn widen(&mut self, width: usize) {
+        let was = self.cells_per_row;
+        let cells = (0..ROWS * width).map(|cell| self.cells[cell / width * was + (cell % width & (was - 1))]);
+        self.cells = cells.collect();
+        self.cells_per_row = width;
+    }
+
+    /// Another number of places, of which those who have one keep as many as there are.
+    fn make_places(&mut self, count: usize, now: u64) {
+        let holders = std::mem::replace(&mut self.holders, vec![0; count]);
+        let places = std::mem::replace(&mut self.places, vec![Place::default(); count]);
+        let mut at = 0;
+        for (holder, place) in holders.into_iter().zip(places) {
+            if holder != 0 && at < count && !place.is_left(now) {
+                (self.holders[at], self.places[at]) = (holder, place);
+                at += 1;
+            } else if holder != 0 {
+                self.count_in_cells(holder, place.own);
+            }
+        }
     }
 }
 
-impl Counts {
-    /// A place that nobody has, or whose holder has long been silent.
-    fn free(&self, now: u64) -> Option<usize> {
-        let kept = nanoseconds(KEPT);
-        let free = |(holder, place): (&u64, &Place)| *holder == 0 || place.last + kept <= now;
-        self.holders.iter().zip(&self.places).position(free)
+impl Place {
+    fn is_left(&self, now: u64) -> bool {
+        self.last + nanoseconds(KEPT) <= now
     }
+}
+
+/// A count at another pace: as full as it was.
+fn moved(count: u64, now: u64, before: Pace, after: Pace) -> u64 {
+    let Some(full) = count.checked_sub(now).filter(|full| *full > 0 && before.depth != after.depth) else {
+        return count;
+    };
+    let moved = (u128::from(full) * u128::from(after.depth)).div_ceil(u128::from(before.depth));
+    now + u64::try_from(moved).unwrap_or(u64::MAX - now)
 }
 
 /// So many that those callers whose calls use up the total fill a small part of a row.
@@ -228,7 +338,11 @@ fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// What is kept of the callers of one capability, in bytes.
+/// What is kept of the callers of one capability, in bytes, at most.
+#[cfg(test)]
+pub(crate) const MOST_MEMORY: usize = 1 << 20;
+
+/// What is kept of them with such limits.
 #[cfg(test)]
 pub(crate) fn memory(limits: Limits) -> usize {
     size_of::<Rates>()

@@ -54,6 +54,10 @@ impl LocalUser {
     pub(crate) fn of(uid: u32, owner: u32) -> Option<Self> {
         (uid == owner || uid == 0).then_some(Self(uid))
     }
+
+    pub(crate) fn uid(self) -> u32 {
+        self.0
+    }
 }
 
 /// A token (UCAN) that came with a call, and was not looked at yet.

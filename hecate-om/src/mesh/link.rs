@@ -14,7 +14,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::capability::{CapabilityInfo, Kind};
 use crate::config::mesh::{Realm, Station};
+use crate::guard::limits::MOST_BYTES;
 use crate::guard::{Limits, Rate};
 use crate::node_id::NodeId;
 use crate::random;
@@ -41,26 +43,51 @@ const GOODBYE: Duration = Duration::from_secs(1);
 
 /// How long the SDK remembers a call, so that none runs twice: five minutes past its deadline, which is 30
 /// seconds ahead unless its caller says otherwise.
-const REMEMBERED_SECONDS: usize = 330;
+const REMEMBERED_SECONDS: u32 = 330;
 
-/// What the SDK remembers of calls. Its own numbers refuse the 257th call of a caller within that time; these
-/// let pass what the guard does of one caller, and of all as many as two processors can verify, some 200 each
-/// second: it looks through all of them at every new one.
-pub(crate) const ADMISSION: AdmissionLimits = AdmissionLimits {
-    caller_quota: remembered(Limits::DEFAULT.per_caller),
-    share: 65_536,
-    cap: 131_072,
-    reply_bytes: 256 * 1024,
-    reply_bytes_total: 16 * 1024 * 1024,
-    sessions_per_caller: 16,
-    sessions: 1000,
-    inbox_bytes_per_caller: 16 * 1024 * 1024,
-    inbox_bytes: 256 * 1024 * 1024,
-};
+/// How many calls are remembered that came by one station, and of all: as many as two processors can verify,
+/// some 200 each second. The SDK looks through all of them at every new one.
+const MOST_BY_STATION: usize = 65_536;
+pub(crate) const MOST_REMEMBERED: usize = 131_072;
 
-/// How many calls of such a rate are remembered.
-const fn remembered(rate: Rate) -> usize {
-    (rate.calls as usize * REMEMBERED_SECONDS).div_ceil(rate.period.as_secs() as usize)
+/// How many streams one node has open here, and all together, at most. None of them has fewer than the SDK gives.
+pub(crate) const MOST_SESSIONS_OF_ONE: usize = 256;
+pub(crate) const MOST_SESSIONS: usize = 4096;
+
+/// The part of all places for streams that one node may have.
+const PART_OF_ONE: usize = 16;
+
+/// How much of what streams bring is held that nobody has read.
+const MOST_UNREAD: usize = 256 * 1024 * 1024;
+
+/// What the SDK lets in before any guard sees it. Its own numbers would refuse the 257th call of a caller within
+/// that time, and the 17th stream: these let pass what the guard of the largest capability does, within bounds.
+pub(crate) fn admission(capabilities: &[CapabilityInfo]) -> AdmissionLimits {
+    let own = AdmissionLimits::default();
+    // What every service answers has the rates that hold where none are declared.
+    let rates = capabilities.iter().map(|info| info.limits.per_caller).chain([Limits::DEFAULT.per_caller]);
+    let streams = || capabilities.iter().filter(|info| info.kind != Kind::Unary).map(|info| info.limits);
+    let places = streams().fold(0_usize, |places, limits| places.saturating_add(limits.concurrency));
+    let sessions = places.clamp(own.sessions, MOST_SESSIONS);
+    let item = streams().map(|limits| limits.payload).max().unwrap_or(0);
+    AdmissionLimits {
+        caller_quota: rates.map(remembered).max().unwrap_or(0).clamp(own.caller_quota, MOST_BY_STATION),
+        share: MOST_BY_STATION,
+        cap: MOST_REMEMBERED,
+        sessions_per_caller: (sessions / PART_OF_ONE).clamp(own.sessions_per_caller, MOST_SESSIONS_OF_ONE),
+        sessions,
+        // One that is being read, and one that comes meanwhile.
+        inbox_bytes_per_caller: (2 * item).clamp(own.inbox_bytes_per_caller, 2 * MOST_BYTES),
+        inbox_bytes: MOST_UNREAD,
+        ..own
+    }
+}
+
+/// How many calls of such a rate are remembered: those that come at once, and as many again as come meanwhile.
+fn remembered(rate: Rate) -> usize {
+    let period = rate.period.as_millis().max(1);
+    let calls = u128::from(rate.calls) * (u128::from(REMEMBERED_SECONDS) * 1000 + period);
+    usize::try_from(calls.div_ceil(period)).unwrap_or(usize::MAX)
 }
 
 /// The stations to dial, and the realm that they serve.
@@ -162,6 +189,8 @@ pub(crate) struct Dialer {
     pub(crate) target: watch::Receiver<Option<Target>>,
     pub(crate) table: Arc<Table>,
     pub(crate) state: watch::Sender<Linked>,
+    /// What is let in before any guard sees it.
+    pub(crate) admission: AdmissionLimits,
 }
 
 impl Dialer {
@@ -226,7 +255,9 @@ impl Dialer {
         options.realm_trust.insert(realm.id, realm.key.clone());
         options.respawn_delay = random::about(target.redial, JITTER);
         options.connect_timeout = CONNECT;
-        options.admission = Some(ADMISSION);
+        options.admission = Some(self.admission);
+        // Without it, nothing that is offered can be sealed.
+        options.kem_advertise = true;
         options.on_link_event = Some(Arc::new(move |event| {
             // A station that is dialed for one call is no part of the links.
             if !event.direct {
@@ -282,5 +313,40 @@ impl Dialer {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn of(kind: Kind, limits: Limits) -> CapabilityInfo {
+        CapabilityInfo::new("lab.do", 1, "Does it.", 1000).kind(kind).limits(limits)
+    }
+
+    #[test]
+    fn the_sdk_lets_pass_what_the_guard_of_the_largest_capability_does() {
+        let least = admission(&[]);
+        assert_eq!((least.caller_quota, least.sessions_per_caller, least.sessions), (20_400, 62, 1000));
+        let small = of(Kind::Unary, Limits::new(1, 1, 1, (1, 10_000), (1, 10_000)));
+        assert_eq!(admission(&[small]), least, "what every service answers is called as well");
+        let large = of(Kind::Unary, Limits::new(1, 1, 60_000, (1000, 10_000), (6000, 10_000)));
+        let stream = of(Kind::Bidi, Limits::new(10 << 20, 1, 3200, (1, 3_600_000), (1, 3_600_000)));
+        let sized = admission(&[large, stream]);
+        assert_eq!((sized.caller_quota, sized.sessions_per_caller, sized.sessions), (34_000, 200, 3200));
+        assert_eq!(sized.inbox_bytes_per_caller, 20 << 20);
+    }
+
+    #[test]
+    fn whatever_is_declared_the_sdk_has_bounds_that_it_takes() {
+        let most = Limits::new(MOST_BYTES, MOST_BYTES, 65_536, (1_000_000, 1000), (1_000_000, 1000));
+        for kind in [Kind::Unary, Kind::ServerStream, Kind::ClientStream, Kind::Bidi] {
+            let sized = admission(&[of(kind, most), of(kind, most)]);
+            sized.validate().unwrap();
+            assert!(sized.caller_quota <= MOST_BY_STATION && sized.cap == MOST_REMEMBERED);
+            assert!(sized.sessions <= MOST_SESSIONS && sized.sessions_per_caller <= MOST_SESSIONS_OF_ONE);
+            assert!(sized.inbox_bytes == MOST_UNREAD && sized.inbox_bytes_per_caller <= 2 * MOST_BYTES);
+        }
+        admission(&[]).validate().unwrap();
     }
 }

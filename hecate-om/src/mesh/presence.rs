@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use macula_rust::frame::StreamMode;
 use macula_rust::node_key::NodeKey;
-use macula_rust::station_link::{Handler, Offer};
+use macula_rust::station_link::{Confidentiality, Handler, Offer};
 use serde_json::json;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::watch;
@@ -17,12 +18,13 @@ use tokio::time::{Instant as Deadline, timeout, timeout_at};
 use super::advertise::{Advertisements, Offered};
 use super::announce::{Fact, Memory, announce};
 use super::development::Development;
-use super::link::{Dialer, Linked, Links, Table, Target};
+use super::link::{Dialer, Linked, Links, Table, Target, admission};
 use super::outbound::{Outbound, TokenSource};
 use super::serve::Answering;
+use super::stream::{self, Credits};
 use super::system::System;
 use super::{access, procedure, watch as watching};
-use crate::capability::Access;
+use crate::capability::{Access, Confidential, Kind};
 use crate::config::mesh::{MeshConfig, Realm};
 use crate::dispatch::Dispatch;
 use crate::guard::access::Standing;
@@ -111,7 +113,8 @@ impl Presence {
             .thread_name("hecate-mesh")
             .build()?;
         let mut tasks = JoinSet::new();
-        let dialer = Dialer { identity: setup.identity, target: dialed, table: Arc::clone(&table), state };
+        let admission = admission(setup.blueprint.info.capabilities);
+        let dialer = Dialer { identity: setup.identity, target: dialed, table: Arc::clone(&table), state, admission };
         tasks.spawn_on(dialer.dial(), threads.handle());
         if let Some(development) = &development {
             let (development, target) = (Arc::clone(development), Arc::clone(&target));
@@ -259,13 +262,16 @@ impl View {
 /// What is offered: each capability, and what every service answers.
 fn offers(setup: &Setup) -> Vec<Offered> {
     let (info, org) = (setup.blueprint.info, &setup.config.org);
-    let answering = Answering { dispatch: Arc::clone(&setup.dispatch), workers: setup.workers.clone() };
+    let credits = Arc::new(Credits::default());
+    let (dispatch, workers) = (Arc::clone(&setup.dispatch), setup.workers.clone());
+    let answering = Answering { dispatch, workers, credits: Arc::clone(&credits) };
     let system = Arc::new(System {
         blueprint: setup.blueprint,
         board: Arc::clone(&setup.board),
         org: org.clone(),
         node: setup.node,
         since: Instant::now(),
+        dispatch: Arc::clone(&setup.dispatch),
         description: OnceLock::new(),
     });
     let profile = setup.config.profile;
@@ -273,13 +279,20 @@ fn offers(setup: &Setup) -> Vec<Offered> {
         let (procedure, answering) = (procedure(org, info.name, info.version), answering.clone());
         let name = procedure.clone();
         let offer = move |realm: &Realm| {
-            access::guarded(info, realm, profile, |upheld| {
-                Offer::unary(realm.id, &name, answering.handler(slot, upheld))
-            })
+            let mut offer = access::guarded(info, realm, profile, |upheld| match stream::mode(info.kind) {
+                None => Offer::unary(realm.id, &name, answering.handler(slot, upheld)),
+                Some(mode) => Offer::stream(realm.id, &name, mode, answering.streams(slot, upheld)),
+            });
+            offer.confidential = match info.confidential {
+                Confidential::Off => Confidentiality::Off,
+                Confidential::Preferred => Confidentiality::Preferred,
+                Confidential::Required => Confidentiality::Required,
+            };
+            offer
         };
         Offered { procedure, offer: Box::new(offer) }
     });
-    let of_system = |name: &str, access: Access, handler: Handler| {
+    let of_system = |(name, access, handler): (&str, Access, Handler)| {
         let procedure = procedure(org, &format!("{}.{name}", info.identity.scope), 1);
         let own = procedure.clone();
         let offer = move |realm: &Realm| {
@@ -289,8 +302,14 @@ fn offers(setup: &Setup) -> Vec<Offered> {
         };
         Offered { procedure, offer: Box::new(offer) }
     };
-    own.chain([of_system("info", Access::Open, system.info()), of_system("describe", Access::Realm, system.describe())])
-        .collect()
+    let grants = info.capabilities.iter().any(|info| info.kind == Kind::ServerStream).then(|| {
+        let procedure = stream::grants(org, info.identity.scope);
+        let name = procedure.clone();
+        // Who grants is who reads: that is looked at, and needs no token.
+        let offer = move |realm: &Realm| Offer::stream(realm.id, &name, StreamMode::ClientStream, credits.handler());
+        Offered { procedure, offer: Box::new(offer) }
+    });
+    own.chain(system.offers().map(of_system)).chain(grants).collect()
 }
 
 /// What the service may call of what it uses by type, as actions of its identity: what is open needs none.

@@ -1,5 +1,5 @@
-//! What every service answers over the mesh besides its own capabilities: `info`, open to all, and
-//! `describe`, which tells schemas and is for the realm.
+//! What every service answers over the mesh besides its own capabilities: `info`, open to all, and for the
+//! realm `describe`, which tells schemas, and `get_limits`. Limits are changed on the box alone.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
@@ -9,8 +9,9 @@ use serde_json::{Value as Json, json};
 
 use super::metadata::{self, Metadata};
 use super::value::{self, Value};
-use crate::capability::{CapabilityError, ErrorCode};
+use crate::capability::{Access, CapabilityError, ErrorCode};
 use crate::contract::Contract;
+use crate::dispatch::Dispatch;
 use crate::guard::Limits;
 use crate::guard::rate::Rates;
 use crate::health::board::Board;
@@ -25,12 +26,22 @@ pub(crate) struct System {
     pub(crate) org: String,
     pub(crate) node: NodeId,
     pub(crate) since: Instant,
+    pub(crate) dispatch: Arc<Dispatch>,
     pub(crate) description: OnceLock<Result<Value, String>>,
 }
 
 impl System {
+    /// All of it: the last part of each name, who may call it, and what answers. All are of version 1.
+    pub(crate) fn offers(self: &Arc<Self>) -> [(&'static str, Access, Handler); 3] {
+        [
+            ("info", Access::Open, self.info()),
+            ("describe", Access::Realm, self.describe()),
+            ("get_limits", Access::Realm, self.limits()),
+        ]
+    }
+
     /// Name, version, health in one word and what is offered; nothing that is not for everybody.
-    pub(crate) fn info(self: &Arc<Self>) -> Handler {
+    fn info(self: &Arc<Self>) -> Handler {
         let system = Arc::clone(self);
         answering(move || {
             let info = system.blueprint.info;
@@ -55,7 +66,7 @@ impl System {
     }
 
     /// The contract: every capability with its schemas, as OpenAPI. Made when somebody first asks.
-    pub(crate) fn describe(self: &Arc<Self>) -> Handler {
+    fn describe(self: &Arc<Self>) -> Handler {
         let system = Arc::clone(self);
         answering(move || {
             let made = system.description.get_or_init(|| {
@@ -65,6 +76,12 @@ impl System {
             });
             made.clone().map_err(CapabilityError::internal)
         })
+    }
+
+    /// What every capability takes, as declared and as it is now, and how much of that is used.
+    fn limits(self: &Arc<Self>) -> Handler {
+        let system = Arc::clone(self);
+        answering(move || value::encode(&system.dispatch.told_limits()).map_err(value::ValueError::of_reply))
     }
 }
 
