@@ -117,7 +117,7 @@ pub use capability::{
 };
 pub use client::{
     Announced, Answered, Attempt, Attempts, CallError, CallReply, CallRequest, Calling, Detailed, NotAReference,
-    Opening, Parent, Reference, Replies,
+    Opening, Parent, Reference, Replies, items,
 };
 pub use config::Settings;
 pub use context::{Context, DataDirError};
