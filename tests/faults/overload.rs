@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use hecate_om_tests::{Crowd, Launch, Process, Wire, eventually, within};
+use hecate_om_tests::{Crowd, Launch, Process, Wire, within};
 use serde_json::{Value, json};
 
 use crate::assert_ends_well;
@@ -42,16 +42,18 @@ impl Held {
         Self { files: process.open_files(), threads, kib: process.resident_kib() }
     }
 
-    /// Nothing is left of what came since; memory stays with the allocator, within bounds.
+    /// Nothing is left of what came since: a leak would be of every call, and there were hundreds. Memory stays with
+    /// the allocator, within bounds.
     fn assert_given_back(&self, process: &Process, most_kib: u64) {
-        eventually("descriptors and threads as before", || {
+        let what = format!("descriptors and threads as before, which were {self:?}");
+        // Threads that had a blocking thing to do are kept for a while.
+        within(LONG, &what, || {
             let now = Self::by(process);
-            (now.files <= self.files && now.threads <= self.threads).then_some(())
+            (now.files < self.files + PLACES && now.threads < self.threads + PLACES).then_some(())
         });
         let now = Self::by(process);
         println!("held before {self:?}, after {now:?}");
         assert!(now.kib < self.kib + most_kib, "{now:?} after {self:?}: more than {most_kib} KiB");
-        assert_eq!(process.sample(r#"hecate_calls_in_flight{capability="ferry.cross"}"#), 0.0);
     }
 }
 
@@ -66,7 +68,11 @@ fn counted(ferry: &Process, outcome: &str) -> usize {
     ferry.sample(&name) as usize
 }
 
-/// Calls until it was answered or refused so often; says how often it was answered.
+fn running(ferry: &Process) -> usize {
+    ferry.sample(r#"hecate_calls_in_flight{capability="ferry.cross"}"#) as usize
+}
+
+/// Calls so often; says how often it was answered, and not refused.
 fn insist(socket: &Path, calls: usize) -> usize {
     let mut wire = Wire::unix(socket);
     let mut answered = 0;
@@ -131,6 +137,7 @@ fn c4_ten_times_the_capacity_of_a_socket_is_answered_or_told_to_come_again_and_n
 
     assert_eq!(insist(&ferry.socket(), PLACES), PLACES, "the places are free again");
     before.assert_given_back(&ferry, 16 * 1024);
+    assert_eq!(running(&ferry), 0);
     assert_ends_well(&mut ferry);
 }
 
@@ -194,15 +201,10 @@ fn c4_ten_times_the_capacity_over_the_mesh_is_answered_or_told_to_come_again_and
     send(&quay, PLACES, &json!({}));
     sent += PLACES;
     assert_eq!(settled(&quay, sent)["answered"], crossed + PLACES, "the places are free again");
-    for (process, before) in [&ferry, &quay].into_iter().zip(before) {
-        if process.pid() == ferry.pid() {
-            before.assert_given_back(process, 64 * 1024);
-        } else {
-            eventually("descriptors as before", || (process.open_files() <= before.files).then_some(()));
-            let kib = process.resident_kib();
-            println!("the quay, which calls and runs the station: {} KiB before, {kib} KiB after", before.kib);
-            assert!(kib < before.kib + 128 * 1024, "{kib} KiB after {} KiB", before.kib);
-        }
+    // The quay calls, and runs the station: it keeps what is remembered of each call for minutes.
+    for (process, before, most_kib) in [(&ferry, &before[0], 64 * 1024), (&quay, &before[1], 128 * 1024)] {
+        before.assert_given_back(process, most_kib);
     }
+    assert_eq!(running(&ferry), 0);
     assert_ends_well(&mut ferry);
 }
