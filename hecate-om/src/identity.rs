@@ -11,7 +11,7 @@ pub(crate) mod claim;
 mod error;
 mod key;
 #[cfg(test)]
-mod lines;
+pub(crate) mod lines;
 mod names;
 mod place;
 mod seed;

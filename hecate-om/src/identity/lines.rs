@@ -12,7 +12,7 @@ const MARK: &str = "line: ";
 
 /// What `act` writes to the log, line by line. It runs in a process of its own, by the name of its test:
 /// what is enabled is known to all of a process, and other tests write, too.
-pub(super) fn of(test: &str, act: impl FnOnce()) -> Vec<String> {
+pub(crate) fn of(test: &str, act: impl FnOnce()) -> Vec<String> {
     if std::env::var_os(ALONE).is_some() {
         tracing::subscriber::with_default(tracing_subscriber::registry().with(Printed), act);
         std::process::exit(0);
