@@ -10,8 +10,6 @@ pub(crate) mod certificate;
 pub(crate) mod claim;
 mod error;
 mod key;
-#[cfg(test)]
-pub(crate) mod lines;
 mod names;
 mod place;
 mod seed;

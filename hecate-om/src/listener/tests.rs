@@ -196,3 +196,36 @@ async fn without_descriptors_those_who_do_not_read_are_let_go_and_then_cut() {
     assert!(connections.make_room() && connections.make_room() && connections.table().is_empty());
     assert!(!connections.make_room());
 }
+
+#[tokio::test]
+async fn who_is_gone_is_found_by_who_looks_and_who_closed_a_half_is_there() {
+    let (connections, never) = (Connections::new(LIMITS), Arc::new(Semaphore::new(0)));
+    let looking = |is_looking: bool| {
+        let (client, server) = UnixStream::pair().unwrap();
+        let never = Arc::clone(&never);
+        connections.open(server, move |_| {
+            let never = Arc::clone(&never);
+            async move {
+                let mut often = tokio::time::interval(Duration::from_millis(1));
+                loop {
+                    tokio::select! {
+                        _ = never.acquire() => return Response::new(Full::new(Bytes::new())),
+                        _ = often.tick(), if is_looking => look_whether_gone(),
+                    }
+                }
+            }
+        });
+        client.try_write(REQUEST).unwrap();
+        client
+    };
+    let (looked_for, other) = (looking(true), looking(false));
+    until("both are asked", || count(&connections, Connection::is_answering) == 2).await;
+    let looked_for = looked_for.into_std().unwrap();
+    looked_for.shutdown(std::net::Shutdown::Write).unwrap();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(count(&connections, Connection::is_answering), 2, "it may still read");
+    drop((looked_for, other));
+    until("one is found", || connections.table().len() == 1).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(connections.table().len(), 1, "nobody looked for the other");
+}

@@ -219,7 +219,7 @@ mod over_the_mesh {
     fn a_hundred_thousand_refusals_of_each_kind_cost_no_memory() {
         const REFUSALS: u32 = 100_000;
         let name = concat!(module_path!(), "::a_hundred_thousand_refusals_of_each_kind_cost_no_memory");
-        crate::identity::lines::of(name, || {
+        crate::telemetry::seen::of(name, || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 let (dispatch, upheld) = (lab(), upheld());
