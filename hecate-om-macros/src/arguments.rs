@@ -12,7 +12,7 @@ use crate::crate_path::RawCratePath;
 use crate::diagnostics::{Diagnostics, Rule};
 use crate::names::nearest;
 
-pub(crate) use value::{Flag, Integer, Nested, RawAccess, Text, Texts, TypeName, ungrouped};
+pub(crate) use value::{Flag, Integer, Nested, Text, Texts, TypeName, Word, ungrouped};
 
 /// What an author wrote in `#[hecate_service(...)]`.
 #[derive(FromMeta, Default)]
@@ -22,7 +22,7 @@ pub(crate) struct ServiceArguments {
     pub(crate) description: Option<Text>,
     pub(crate) version: Option<Text>,
     pub(crate) scope: Option<Text>,
-    pub(crate) access: Option<RawAccess>,
+    pub(crate) access: Option<Word>,
     pub(crate) uses: Option<Nested>,
     pub(crate) identity: Option<Nested>,
     pub(crate) display_name: Option<Text>,
@@ -60,17 +60,31 @@ pub(crate) struct IdentityArguments {
 pub(crate) struct CapabilityArguments {
     pub(crate) name: Option<Text>,
     pub(crate) version: Option<Integer>,
-    pub(crate) access: Option<RawAccess>,
+    pub(crate) access: Option<Word>,
     pub(crate) timeout: Option<Text>,
+    pub(crate) limits: Option<Nested>,
+    pub(crate) confidential: Option<Word>,
     pub(crate) idempotent: Option<Flag>,
+    pub(crate) cancel_on_disconnect: Option<Flag>,
     pub(crate) deprecated: Option<Text>,
+}
+
+/// What an author wrote in `limits(...)`.
+#[derive(FromMeta, Default)]
+#[darling(default)]
+pub(crate) struct LimitArguments {
+    pub(crate) payload: Option<Text>,
+    pub(crate) reply: Option<Text>,
+    pub(crate) concurrency: Option<Integer>,
+    pub(crate) per_caller: Option<Text>,
+    pub(crate) total: Option<Text>,
 }
 
 /// What an author wrote after the types of a capability in `remote_service!`.
 #[derive(FromMeta, Default)]
 #[darling(default)]
 pub(crate) struct RemoteArguments {
-    pub(crate) access: Option<RawAccess>,
+    pub(crate) access: Option<Word>,
     pub(crate) idempotent: Option<Flag>,
 }
 
@@ -116,6 +130,7 @@ pub(crate) static SERVICE_KEYS: Keys = Keys {
         (&CAPABILITY_KEYS, "write it in `#[capability(..)]`"),
         (&PORT_KEYS, "write it in `ports(..)`"),
         (&IDENTITY_KEYS, "write it in `identity(..)`"),
+        (&LIMIT_KEYS, "write it in `#[capability(.., limits(..))]`"),
     ],
 };
 
@@ -130,14 +145,33 @@ pub(crate) static PORT_KEYS: Keys =
 
 pub(crate) static CAPABILITY_KEYS: Keys = Keys {
     taker: "#[capability]",
-    known: &["name", "version", "access", "timeout", "idempotent", "deprecated"],
-    elsewhere: &[(&SERVICE_KEYS, "write it in `#[hecate_service(..)]`")],
+    known: &[
+        "name",
+        "version",
+        "access",
+        "timeout",
+        "limits",
+        "confidential",
+        "idempotent",
+        "cancel_on_disconnect",
+        "deprecated",
+    ],
+    elsewhere: &[(&SERVICE_KEYS, "write it in `#[hecate_service(..)]`"), (&LIMIT_KEYS, "write it in `limits(..)`")],
+};
+
+pub(crate) static LIMIT_KEYS: Keys = Keys {
+    taker: "limits",
+    known: &["payload", "reply", "concurrency", "per_caller", "total"],
+    elsewhere: &[(&CAPABILITY_KEYS, "write it in `#[capability(..)]`, beside `limits(..)`")],
 };
 
 pub(crate) static REMOTE_KEYS: Keys = Keys {
     taker: "remote_service!",
     known: &["access", "idempotent"],
-    elsewhere: &[(&CAPABILITY_KEYS, "leave it out: its provider says so")],
+    elsewhere: &[
+        (&CAPABILITY_KEYS, "leave it out: its provider says so"),
+        (&LIMIT_KEYS, "leave it out: its provider says so"),
+    ],
 };
 
 pub(crate) static MESSAGE_KEYS: Keys = Keys { taker: "#[message]", known: &["crate"], elsewhere: &[] };
@@ -221,16 +255,16 @@ fn is_known<A>(item: &NestedMeta, keys: &Keys, read: &mut Read<A>, diagnostics: 
             diagnostics.error(Rule::ArgumentLevel, meta.path(), what, help);
             return false;
         }
-        let help = match nearest(&key, keys.known) {
-            _ if ["open", "realm", "issuer"].contains(&key.as_str()) && keys.known.contains(&"access") => {
-                let access = quote::quote!(#meta).to_string().replace(' ', "");
-                format!("write `access = {access}`; {expected}")
+        let help = match (taker_of(&key, keys), nearest(&key, keys.known)) {
+            (Some(argument), _) => {
+                let word = quote::quote!(#meta).to_string().replace(' ', "");
+                format!("write `{argument} = {word}`; {expected}")
             }
-            Some(near) => {
+            (None, Some(near)) => {
                 read.attempted.push(near.to_owned());
                 format!("did you mean `{near}`? {expected}")
             }
-            None => expected,
+            (None, None) => expected,
         };
         diagnostics.error(Rule::KnownArgument, meta.path(), format!("unknown argument `{key}`"), help);
         return false;
@@ -241,6 +275,17 @@ fn is_known<A>(item: &NestedMeta, keys: &Keys, read: &mut Read<A>, diagnostics: 
     }
     read.attempted.push(key);
     true
+}
+
+/// The words that stand for themselves only after an argument's name.
+const WORDS: [(&str, &[&str]); 2] =
+    [("access", &["open", "realm", "issuer"]), ("confidential", &["off", "preferred", "required"])];
+
+/// The argument that takes this word.
+fn taker_of(word: &str, keys: &Keys) -> Option<&'static str> {
+    let takes =
+        |(key, words): &(&'static str, &[&str])| (words.contains(&word) && keys.known.contains(key)).then_some(*key);
+    WORDS.iter().find_map(takes)
 }
 
 /// `a`, `b` and `c`, each in backticks.
@@ -265,16 +310,17 @@ mod tests {
 
     #[test]
     fn every_known_key_has_a_field() {
-        let all = [&SERVICE_KEYS, &PORT_KEYS, &IDENTITY_KEYS, &CAPABILITY_KEYS, &REMOTE_KEYS];
+        let all = [&SERVICE_KEYS, &PORT_KEYS, &IDENTITY_KEYS, &CAPABILITY_KEYS, &LIMIT_KEYS, &REMOTE_KEYS];
         for keys in all.into_iter().chain([&MESSAGE_KEYS, &SETTINGS_KEYS]) {
             for key in keys.known {
                 let mut diagnostics = Diagnostics::default();
-                let is_flag = *key == "idempotent";
-                let tokens: TokenStream = if is_flag { quote!(idempotent = 1) } else { key.parse().unwrap() };
+                let is_flag = ["idempotent", "cancel_on_disconnect"].contains(key);
+                let tokens: TokenStream = format!("{key}{}", if is_flag { " = 1" } else { "" }).parse().unwrap();
                 match keys.taker {
                     "#[hecate_service]" => drop(read::<ServiceArguments>(tokens, keys, &mut diagnostics)),
                     "ports" => drop(read::<PortArguments>(tokens, keys, &mut diagnostics)),
                     "identity" => drop(read::<IdentityArguments>(tokens, keys, &mut diagnostics)),
+                    "limits" => drop(read::<LimitArguments>(tokens, keys, &mut diagnostics)),
                     "remote_service!" => drop(read::<RemoteArguments>(tokens, keys, &mut diagnostics)),
                     "#[capability]" => drop(read::<CapabilityArguments>(tokens, keys, &mut diagnostics)),
                     _ => drop(read::<CrateArgument>(tokens, keys, &mut diagnostics)),

@@ -239,6 +239,10 @@ rules! {
     ObjectReply = "h12",
     /// A reply is owned and has a named type.
     OwnedReply = "h13",
+    /// A stream stands in place of the request, or of the reply, by itself.
+    StreamPosition = "h14",
+    /// The items of a stream are neither streams nor `Result`s.
+    StreamItem = "h15",
 
     // The capabilities.
     /// A capability has a version.
@@ -267,6 +271,20 @@ rules! {
     IssuerNode = "n12",
     /// A capability says what it does.
     CapabilityDescription = "n13",
+    /// A size is a number with a unit.
+    SizeForm = "n14",
+    /// A size is 1 byte to 16 MiB.
+    SizeRange = "n15",
+    /// A rate is a number of calls and a period.
+    RateForm = "n16",
+    /// A rate is 1 to 1,000,000 calls in 1s to 1h.
+    RateRange = "n17",
+    /// 1 to 65,536 calls run at once.
+    ConcurrencyRange = "n18",
+    /// All callers together may call at least as often as one.
+    RateOrder = "n19",
+    /// How confidential calls are is a known word.
+    ConfidentialWord = "n20",
 
     // Refusals.
     /// Refusals are enums.

@@ -6,7 +6,10 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 
 use crate::arguments::TypeName;
 use crate::manifest::ManifestText;
-use crate::model::{Access, Callbacks, Capability, Handler, HealthCallback, ReplyType, Service, Use};
+use crate::model::{
+    Access, Callbacks, Capability, Confidential, Handler, HealthCallback, Kind, LIMITS, Limits, Rate, ReplyType,
+    Service, Use,
+};
 use crate::package::TRACKED;
 use crate::parse::{Block, is_capability};
 use crate::validate::types::first_span;
@@ -256,10 +259,17 @@ fn table(service: &Service) -> TokenStream {
     let capabilities = service.capabilities.iter().map(|capability| {
         let Capability { name, version, description, timeout_ms, .. } = capability;
         let (version, timeout_ms) = (Literal::u16_unsuffixed(*version), Literal::u64_unsuffixed(*timeout_ms));
-        let access = access(&capability.access).map(|access| quote!(.access(#access)));
-        let idempotent = capability.is_idempotent.then(|| quote!(.idempotent()));
-        let deprecated = capability.deprecated.as_ref().map(|why| quote!(.deprecated(#why)));
-        quote!(__hecate::CapabilityInfo::new(#name, #version, #description, #timeout_ms)#access #idempotent #deprecated)
+        let parts = [
+            kind(capability.handler.kind()).map(|kind| quote!(.kind(#kind))),
+            access(&capability.access).map(|access| quote!(.access(#access))),
+            (capability.limits != LIMITS).then(|| limits(&capability.limits)),
+            confidential(capability.confidential).map(|confidential| quote!(.confidential(#confidential))),
+            capability.is_idempotent.then(|| quote!(.idempotent())),
+            capability.is_cancelled_on_disconnect.then(|| quote!(.cancel_on_disconnect())),
+            capability.deprecated.as_ref().map(|why| quote!(.deprecated(#why))),
+        ];
+        let parts = parts.iter().flatten();
+        quote!(__hecate::CapabilityInfo::new(#name, #version, #description, #timeout_ms)#(#parts)*)
     });
     let crate::model::Identity { actions, resources, ttl_days } = &service.identity;
     let uses = uses_table(&service.uses);
@@ -283,6 +293,36 @@ fn access(access: &Access) -> Option<TokenStream> {
             let bytes = Literal::byte_string(node);
             Some(quote!(__hecate::Access::Issuer(__hecate::NodeId::from_bytes(*#bytes))))
         }
+    }
+}
+
+/// The shape of a call, where it is a stream.
+fn kind(kind: Kind) -> Option<TokenStream> {
+    match kind {
+        Kind::Unary => None,
+        Kind::ServerStream => Some(quote!(__hecate::Kind::ServerStream)),
+        Kind::ClientStream => Some(quote!(__hecate::Kind::ClientStream)),
+        Kind::Bidi => Some(quote!(__hecate::Kind::Bidi)),
+    }
+}
+
+fn limits(limits: &Limits) -> TokenStream {
+    let number = Literal::u32_unsuffixed;
+    let rate = |rate: Rate| {
+        let (calls, period_ms) = (number(rate.calls), number(rate.period_ms));
+        quote!((#calls, #period_ms))
+    };
+    let (payload, reply, concurrency) = (number(limits.payload), number(limits.reply), number(limits.concurrency));
+    let (per_caller, total) = (rate(limits.per_caller), rate(limits.total));
+    quote!(.limits(__hecate::Limits::new(#payload, #reply, #concurrency, #per_caller, #total)))
+}
+
+/// How confidential calls are, where that is not as far as can be.
+fn confidential(confidential: Confidential) -> Option<TokenStream> {
+    match confidential {
+        Confidential::Off => Some(quote!(__hecate::Confidential::Off)),
+        Confidential::Preferred => None,
+        Confidential::Required => Some(quote!(__hecate::Confidential::Required)),
     }
 }
 
@@ -328,11 +368,15 @@ fn shim(handler: &Handler) -> TokenStream {
         ),
     };
     let refusal = handler.refusal.as_ref().map_or(inferred, ToTokens::to_token_stream);
-    let request = request_type(handler);
-    quote_spanned! {at=>
-        __hecate::handler::<_, #request, #reply, #refusal, _>(
-            #handlers, |#service, #call_pattern, #value_pattern| async move { #answer },
-        );
+    let request = handler.request_item().map_or_else(|| request_type(handler), ToTokens::to_token_stream);
+    let reply = handler.reply_item().map_or(reply, ToTokens::to_token_stream);
+    let types = quote!(#request, #reply, #refusal);
+    let run = quote_spanned!(at=> |#service, #call_pattern, #value_pattern| async move { #answer });
+    match handler.kind() {
+        Kind::Unary => quote_spanned!(at=> __hecate::handler::<_, #types, _>(#handlers, #run);),
+        Kind::ServerStream => quote_spanned!(at=> __hecate::Handlers::server_stream::<#types, _, _>(#handlers, #run);),
+        Kind::ClientStream => quote_spanned!(at=> __hecate::Handlers::client_stream::<#types, _, _>(#handlers, #run);),
+        Kind::Bidi => quote_spanned!(at=> __hecate::Handlers::bidi::<#types, _, _>(#handlers, #run);),
     }
 }
 

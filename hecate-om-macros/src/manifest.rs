@@ -1,7 +1,7 @@
 //! The text of `manifest.json`, made from a checked service. `hecate_om::manifest` reads it.
 
 use crate::json::Json;
-use crate::model::{Capability, Service, Use};
+use crate::model::{Capability, Confidential, LIMITS, Limits, Rate, Service, Use};
 use crate::validate::types::compact;
 
 /// A manifest and the service that it is of.
@@ -49,13 +49,32 @@ fn capability(capability: &Capability) -> Json {
         ("name", capability.name.as_str().into()),
         ("version", u64::from(capability.version).into()),
         ("description", capability.description.as_str().into()),
-        ("kind", "unary".into()),
+        ("kind", capability.handler.kind().to_string().as_str().into()),
         ("access", capability.access.to_string().as_str().into()),
         ("timeout_ms", capability.timeout_ms.into()),
     ];
+    // What is as ever is left out: it would be most of a manifest.
+    members.extend((capability.limits != LIMITS).then(|| ("limits", limits(&capability.limits))));
+    let confidential = Some(capability.confidential).filter(|confidential| *confidential != Confidential::Preferred);
+    members.extend(confidential.map(|confidential| ("confidential", confidential.to_string().as_str().into())));
     members.extend(capability.is_idempotent.then_some(("idempotent", Json::Boolean(true))));
+    let is_cancelled = capability.is_cancelled_on_disconnect;
+    members.extend(is_cancelled.then_some(("cancel_on_disconnect", Json::Boolean(true))));
     members.extend(capability.deprecated.as_deref().map(|why| ("deprecated", why.into())));
     Json::Object(members)
+}
+
+/// All of them, where any is not the default.
+fn limits(limits: &Limits) -> Json {
+    let number = |number: u32| Json::Number(u64::from(number));
+    let rate = |rate: Rate| Json::Object(vec![("calls", number(rate.calls)), ("period_ms", number(rate.period_ms))]);
+    Json::Object(vec![
+        ("payload_bytes", number(limits.payload)),
+        ("reply_bytes", number(limits.reply)),
+        ("concurrency", number(limits.concurrency)),
+        ("per_caller", rate(limits.per_caller)),
+        ("total", rate(limits.total)),
+    ])
 }
 
 /// A service by the type that stands there: what it is called, tokens do not know.

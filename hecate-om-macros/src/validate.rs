@@ -4,11 +4,14 @@
 mod access;
 mod callbacks;
 mod capability;
+mod confidential;
 mod declared;
 mod handler;
 mod head;
 mod identity;
+mod limits;
 mod placement;
+pub(crate) mod stream;
 pub(crate) mod types;
 mod uses;
 

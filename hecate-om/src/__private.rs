@@ -18,10 +18,13 @@ pub use refusals::{Detail, detail, refuse};
 
 pub use settings::settings;
 
-pub use crate::capability::{Access, Capability, CapabilityError, CapabilityInfo, Handlers, Refusal, RefusalCode};
+pub use crate::capability::{
+    Access, Capability, CapabilityError, CapabilityInfo, Confidential, Handlers, Kind, Refusal, RefusalCode,
+};
 pub use crate::config::SettingsType;
 pub use crate::context::Context;
 pub use crate::contract::check as check_contract;
+pub use crate::guard::Limits;
 pub use crate::health::Health;
 pub use crate::node_id::NodeId;
 pub use crate::registry::Registration;

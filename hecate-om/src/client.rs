@@ -24,9 +24,11 @@ pub(crate) use self::calls::{CallSettings, Calls};
 pub(crate) use self::calls::{Carrying, Delivered, Mesh, Outgoing, refused, timed_out};
 pub use self::error::CallError;
 pub(crate) use self::http::{LocalClient, exchange};
+#[cfg(feature = "macula")]
+pub(crate) use self::message::Encode;
 pub use self::message::{CallReply, CallRequest};
 pub use self::reference::{NotAReference, Reference};
 #[cfg(feature = "macula")]
-pub(crate) use self::streaming::{Open, Opened};
+pub(crate) use self::streaming::{Open, Opened, Received, ReceivedItems, Sending, SentItems};
 pub use self::streaming::{Opening, Replies};
 pub use self::trail::{Attempt, Attempts};

@@ -214,7 +214,8 @@ pub use tasks::{SpawnError, TaskEnd};
 pub use hecate_om_macros::hecate_service;
 
 /// Makes a capability of a method in a `#[hecate_service]` block:
-/// `async fn m(&self[, request: R][, call: &Call<Self>]) -> Result<T, E>`.
+/// `async fn m(&self[, request: R][, call: &Call<Self>]) -> Result<T, E>`, where `R` may be a
+/// [`RequestStream<I>`](RequestStream) and `T` a [`ReplyStream<O>`](ReplyStream).
 ///
 /// | argument | without it | |
 /// |---|---|---|
@@ -222,11 +223,17 @@ pub use hecate_om_macros::hecate_service;
 /// | `name = "greeter.greet"` | the scope and the method's name | dotted lower snake, at most 128 bytes |
 /// | `access = open` | the service's, else `realm` | `open`: anyone on the mesh; `realm`: who holds a token for it that the realm granted; `issuer("<64 hex digits>")`: one that this node granted |
 /// | `idempotent` | | answering twice is as good as once: a call with an unknown outcome may be made again |
-/// | `timeout = "5s"` | `"30s"` | 1ms to 600s, in `ms`, `s` or `m` |
+/// | `timeout = "5s"` | `"30s"` | 1ms to 600s, in `ms`, `s` or `m`; of a stream, for each wait: until the handler answers, and from item to item |
+/// | `limits(payload = "1MiB", reply = "16MiB")` | these | the largest request and reply as they travel, 1B to 16MiB, in `B`, `KiB` or `MiB`; of a stream, the largest item |
+/// | `limits(concurrency = 1024)` | this | calls at once, 1 to 65536; a stream is one for as long as it lasts |
+/// | `limits(per_caller = "600/10s", total = "6000/10s")` | these | calls by one caller of the mesh, and by all of them: 1 to 1000000 in 1s to 1h, in `ms`, `s`, `m` or `h`; `total` is at least `per_caller` |
+/// | `confidential = required` | `preferred` | whether calls over the mesh are sealed: `off`: never; `preferred`: where the caller can; `required`: a call that is not is refused |
+/// | `cancel_on_disconnect` | | the handler ends when its caller leaves; without it, it runs to its end or deadline |
 /// | `deprecated = "why"` | | told to callers, in the manifest, and to those who compile against the constant |
 ///
-/// `R` and `T` are objects on the wire ([`message`]); a handler without a request takes `{}`, and `()`
-/// is `{}`. `E` is a [`Refusal`]. The doc comment is the description, and must be there.
+/// `R` and `T` are objects on the wire ([`message`]), and so are the items of streams; a handler without a
+/// request takes `{}`, and `()` is `{}`. `E` is a [`Refusal`]. A stream is written out in the signature: an
+/// alias of one is refused. The doc comment is the description, and must be there.
 ///
 /// Each makes a typed constant with the method's visibility, here `Greeter::GREET`:
 ///
@@ -281,7 +288,8 @@ pub use hecate_om_macros::capability;
 /// ```
 ///
 /// An entry is a constant, the name and version of a capability and the types of its request and reply,
-/// `()` where there are no fields; entries are ended by `;`, which the last one may lack. After the types
+/// `()` where there are no fields, [`RequestStream<I>`](RequestStream) and [`ReplyStream<O>`](ReplyStream)
+/// where its handler has them; entries are ended by `;`, which the last one may lack. After the types
 /// stand `access` and `idempotent` where the provider's `#[capability]` has them. All capabilities of a
 /// service have the first part of their names in common, its scope. The name of the service is the org
 /// that its capabilities are called in, unless `HECATE_PEERS` names another.

@@ -5,28 +5,28 @@
 
 mod connection;
 
-pub(crate) use self::connection::{look_whether_gone, quietly};
+pub(crate) use self::connection::{Connection, Streaming, quietly};
 
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use hyper::body::{Body, Incoming};
 use hyper::{Request, Response};
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit, setrlimit};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, Ready};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::connection::{Connection, Order};
+use self::connection::Order;
 
 /// How long a client may take to send the head of a request, as a rule.
 pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
@@ -74,7 +74,7 @@ pub(crate) const MAX_HEAD: usize = 16 * 1024;
 /// Where connections come from.
 pub(crate) trait Listener: Send + Sync + 'static {
     /// A connection.
-    type Stream: AsyncRead + AsyncWrite + AsFd + Unpin + Send + 'static;
+    type Stream: Socket;
     /// What is known of the other end.
     type Peer: Send + 'static;
 
@@ -82,6 +82,46 @@ pub(crate) trait Listener: Send + Sync + 'static {
 
     /// Those who came before it was closed and were not accepted yet.
     fn close(self) -> Vec<(Self::Stream, Self::Peer)>;
+}
+
+/// One end of a connection.
+pub(crate) trait Socket: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    /// Ready when something is to be read, or the other end has closed.
+    fn poll_something(&self, context: &mut Context<'_>) -> Poll<()>;
+
+    /// Whether the other end neither sends nor reads any more.
+    fn is_gone(&self) -> bool;
+}
+
+impl Socket for TcpStream {
+    fn poll_something(&self, context: &mut Context<'_>) -> Poll<()> {
+        self.poll_read_ready(context).map(drop)
+    }
+
+    fn is_gone(&self) -> bool {
+        is_gone(self.ready(BOTH_WAYS))
+    }
+}
+
+impl Socket for UnixStream {
+    fn poll_something(&self, context: &mut Context<'_>) -> Poll<()> {
+        self.poll_read_ready(context).map(drop)
+    }
+
+    fn is_gone(&self) -> bool {
+        is_gone(self.ready(BOTH_WAYS))
+    }
+}
+
+const BOTH_WAYS: Interest = Interest::READABLE.add(Interest::WRITABLE);
+
+/// What the system has said of a socket so far.
+fn is_gone(ready: impl Future<Output = io::Result<Ready>>) -> bool {
+    match std::pin::pin!(ready).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Ok(ready)) => ready.is_write_closed(),
+        Poll::Ready(Err(_)) => true,
+        Poll::Pending => false,
+    }
 }
 
 impl Listener for TcpListener {
@@ -165,7 +205,7 @@ impl Connections {
     pub(crate) async fn serve<L, A, F, Fut, B>(self: Arc<Self>, listener: L, answer: A)
     where
         L: Listener,
-        A: Fn(L::Peer) -> F,
+        A: Fn(L::Peer, &Arc<Connection>) -> F,
         F: Fn(Request<Incoming>) -> Fut + Send + 'static,
         Fut: Future<Output = Response<B>> + Send + 'static,
         B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
@@ -186,7 +226,7 @@ impl Connections {
             // Who was accepted a moment ago is served in the pause; only then must somebody go.
             let again = std::mem::replace(&mut exhausted, accepted.as_ref().is_err_and(is_exhausted));
             match accepted {
-                Ok((stream, peer)) => self.open(stream, answer(peer)),
+                Ok((stream, peer)) => self.open(stream, |connection| answer(peer, connection)),
                 Err(error) if exhausted => {
                     tracing::debug!(%error, "connection not accepted");
                     if again {
@@ -202,13 +242,13 @@ impl Connections {
             }
         }
         for (stream, peer) in listener.close() {
-            self.open(stream, answer(peer));
+            self.open(stream, |connection| answer(peer, connection));
         }
     }
 
-    fn open<S, F, Fut, B>(self: &Arc<Self>, stream: S, answer: F)
+    fn open<S, F, Fut, B>(self: &Arc<Self>, stream: S, answer: impl FnOnce(&Arc<Connection>) -> F)
     where
-        S: AsyncRead + AsyncWrite + AsFd + Unpin + Send + 'static,
+        S: Socket,
         F: Fn(Request<Incoming>) -> Fut + Send + 'static,
         Fut: Future<Output = Response<B>> + Send + 'static,
         B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
@@ -224,6 +264,7 @@ impl Connections {
         if self.closed.is_cancelled() {
             connection.tell(Order::Retire);
         }
+        let answer = answer(&connection);
         let connections = Arc::clone(self);
         self.tasks.spawn(async move {
             let _listed = Listed { connections: &connections, number };
@@ -240,12 +281,19 @@ impl Connections {
         let now = Instant::now();
         self.table().retain(|_, entry| {
             let writes = entry.connection.writes();
-            if entry.connection.is_answering() || writes != entry.writes {
+            // A stream that nobody reads has been ended by then; its reader must be told of it, who may come
+            // back before.
+            let stuck = entry.connection.stuck();
+            if (entry.connection.is_answering() && stuck.is_none()) || writes != entry.writes {
                 (entry.writes, entry.since) = (writes, now);
                 return true;
             }
             let Limits { head_timeout, read_timeout, .. } = self.limits;
-            let most = if entry.connection.is_blocked() { read_timeout } else { head_timeout };
+            let most = match stuck {
+                Some(patience) => read_timeout.max(patience),
+                None if entry.connection.is_blocked() => read_timeout,
+                None => head_timeout,
+            };
             let late = now.duration_since(entry.since) >= most;
             if late {
                 entry.connection.tell(Order::Cut);

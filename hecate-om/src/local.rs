@@ -5,13 +5,15 @@
 
 pub(crate) mod headers;
 mod limits;
+pub(crate) mod lines;
 mod problem;
+pub(crate) mod stream;
 
 #[cfg(test)]
 pub(crate) use limits::MOST_CHANGES;
 pub(crate) use problem::Problem;
 
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
@@ -28,14 +30,14 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::service::TowerToHyperService;
 use serde_json::json;
 use tokio::net::UnixListener;
-use tokio::time::{MissedTickBehavior, Sleep};
+use tokio::time::Sleep;
 
 use crate::capability::trace::CallerTrace;
-use crate::capability::{Access, CallId, CapabilityError, CapabilityInfo, ErrorCode, Input, Output};
+use crate::capability::{Access, CallId, CapabilityError, CapabilityInfo, ErrorCode, Input, Kind, Output};
 use crate::contract::Contract;
 use crate::dispatch::{self, Admitted, Dispatch, MAX_REQUEST, Origin};
 use crate::guard::warrant::{LocalUser, Warrant};
-use crate::listener::{Connections, HEAD_TIMEOUT, Limits, READ_TIMEOUT, look_whether_gone, quietly};
+use crate::listener::{Connection, Connections, HEAD_TIMEOUT, Limits, READ_TIMEOUT, quietly};
 use crate::service::{Blueprint, ServiceInfo};
 use crate::telemetry::panics;
 
@@ -45,9 +47,6 @@ pub(crate) const LIMITS: Limits =
 
 /// How much memory is taken for a body that has not come.
 const MAX_AHEAD: usize = 256 * 1024;
-
-/// How often it is looked whether the caller is there of a call that ends with it.
-const LOOK: Duration = Duration::from_millis(100);
 
 /// How much of a body is read that nobody looks at, and for how long.
 pub(crate) const MAX_DISCARDED: usize = 16 * MAX_REQUEST;
@@ -81,9 +80,9 @@ impl LocalApi {
     /// Answers until it is dropped or [closed](Self::close).
     pub(crate) async fn serve(self: Arc<Self>, listener: UnixListener) {
         let connections = Arc::clone(&self.connections);
-        let answer = move |uid| {
-            let api = Arc::clone(&self);
-            move |request| api.answer(uid, request)
+        let answer = move |uid, connection: &Arc<Connection>| {
+            let (api, connection) = (Arc::clone(&self), Arc::clone(connection));
+            move |request| api.answer(uid, &connection, request)
         };
         connections.serve(listener, answer).await;
     }
@@ -94,7 +93,7 @@ impl LocalApi {
         self.connections.close().await;
     }
 
-    fn answer(self: &Arc<Self>, uid: u32, request: Request<Incoming>) -> Exchange {
+    fn answer(self: &Arc<Self>, uid: u32, connection: &Arc<Connection>, request: Request<Incoming>) -> Exchange {
         let path = called(&request);
         let slot = path.and_then(|path| self.dispatch.find(path));
         let Some(user) = LocalUser::of(uid, self.owner) else {
@@ -122,6 +121,8 @@ impl LocalApi {
             Err(refused) => return refused.answer(request),
         };
         match self.dispatch.admit(slot, origin, CallerTrace::of(request.headers())) {
+            Ok(call) if call.info().kind != Kind::Unary => Exchange::stream(call, request, connection),
+            Ok(call) if call.info().is_cancelled_on_disconnect => Exchange::watched(call, request, connection),
             Ok(call) => Exchange::begin(call, request),
             Err(error) => Exchange::at_once(refuse_unread(request, &error, None)),
         }
@@ -208,7 +209,6 @@ enum Exchange {
     Running(CallId, dispatch::Answer),
     /// Everything that is no call that was let in; its state may be large.
     Other(Pin<Box<dyn Future<Output = HttpAnswer> + Send>>),
-    Over,
 }
 
 impl Exchange {
@@ -217,17 +217,34 @@ impl Exchange {
     }
 
     fn begin(mut call: Admitted, request: Request<Incoming>) -> Self {
-        if request.body().size_hint().lower() > call.most_payload() as u64 {
-            let error = call.refuse_size();
+        if let Some(error) = announced_too_large(&mut call, &request) {
             return Self::at_once(refuse_unread(request, &error, Some(call.id())));
         }
-        Self::Reading(Reading {
-            call: Some(call),
-            body: Some(request.into_body()),
-            whole: BytesMut::new(),
-            timer: None,
-        })
+        Self::Reading(Reading::of(call, request.into_body()))
     }
+
+    /// A call that ends with its caller, who is looked for meanwhile.
+    #[cold]
+    fn watched(call: Admitted, request: Request<Incoming>, connection: &Arc<Connection>) -> Self {
+        let watching = connection.stream(call.info().timeout);
+        let exchange = Self::begin(call, request);
+        Self::Other(Box::pin(async move {
+            let _watching = watching;
+            exchange.await
+        }))
+    }
+
+    /// What streams is rare enough, and lasts long enough, for a place of its own.
+    #[cold]
+    fn stream(call: Admitted, request: Request<Incoming>, connection: &Arc<Connection>) -> Self {
+        let streaming = connection.stream(call.info().timeout);
+        Self::Other(Box::pin(stream::answer(call, request, streaming)))
+    }
+}
+
+/// What a call is refused with whose request says that it is larger than the capability takes.
+fn announced_too_large(call: &mut Admitted, request: &Request<Incoming>) -> Option<CapabilityError> {
+    (request.body().size_hint().lower() > call.most_payload() as u64).then(|| call.refuse_size())
 }
 
 impl Future for Exchange {
@@ -235,60 +252,27 @@ impl Future for Exchange {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<HttpAnswer> {
         if let Self::Reading(reading) = &mut *self {
-            let read = ready!(reading.poll(context));
-            let Some(mut call) = reading.call.take() else { return Poll::Pending };
-            let id = call.id();
-            let begun = match read {
-                Read::Whole(body) => call.answer(Input::Json(body)),
-                Read::Broken(error) => Err(call.refuse(error)),
-                Read::TooLarge => Err(call.refuse_size()),
-                Read::Late => Err(call.timed_out()),
-            };
+            let (id, begun) = ready!(reading.poll_begun(context));
             match begun {
                 Ok(answer) => *self = Self::Running(id, answer),
                 Err(error) => return Poll::Ready(problem::of(&error, Some(id))),
             }
         }
         match &mut *self {
-            Self::Running(id, answer) => match Pin::new(&mut *answer).poll(context) {
-                Poll::Ready(result) => Poll::Ready(answered(*id, result)),
-                Poll::Pending if answer.ends_with_its_caller() => {
-                    let Self::Running(id, answer) = std::mem::replace(&mut *self, Self::Over) else {
-                        return Poll::Pending;
-                    };
-                    *self = Self::Other(Box::pin(while_it_is_there(id, answer)));
-                    self.poll(context)
-                }
-                Poll::Pending => Poll::Pending,
+            Self::Running(id, answer) => match ready!(Pin::new(answer).poll(context)) {
+                Ok(Output::Json(reply)) => Poll::Ready(json_response(reply).map(Either::Left)),
+                Ok(_) => Poll::Ready(in_another_form(*id)),
+                Err(error) => Poll::Ready(problem::of(&error, Some(*id))),
             },
             Self::Other(answer) => answer.as_mut().poll(context),
-            Self::Reading(_) | Self::Over => Poll::Pending,
+            Self::Reading(_) => Poll::Pending,
         }
     }
 }
 
-/// Answers a call that ends with its caller, who is looked for from time to time.
-async fn while_it_is_there(id: CallId, mut answer: dispatch::Answer) -> HttpAnswer {
-    let mut looking = tokio::time::interval(LOOK);
-    looking.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let result = poll_fn(|context| {
-        while looking.poll_tick(context).is_ready() {
-            look_whether_gone();
-        }
-        Pin::new(&mut answer).poll(context)
-    });
-    answered(id, result.await)
-}
-
-fn answered(id: CallId, result: Result<Output, CapabilityError>) -> HttpAnswer {
-    match result {
-        Ok(Output::Json(reply)) => json_response(reply).map(Either::Left),
-        Ok(_) => {
-            let error = CapabilityError::internal("a call in JSON was answered in another form");
-            problem::of(&error, Some(id))
-        }
-        Err(error) => problem::of(&error, Some(id)),
-    }
+#[cold]
+fn in_another_form(call: CallId) -> HttpAnswer {
+    problem::of(&CapabilityError::internal("a call in JSON was answered in another form"), Some(call))
 }
 
 /// A call whose request is being read, if it is not larger than a capability takes.
@@ -310,6 +294,25 @@ enum Read {
 }
 
 impl Reading {
+    fn of(call: Admitted, body: Incoming) -> Self {
+        Self { call: Some(call), body: Some(body), whole: BytesMut::new(), timer: None }
+    }
+
+    /// The answer to the call, once its request was read.
+    #[inline]
+    fn poll_begun(&mut self, context: &mut Context<'_>) -> Poll<(CallId, Result<dispatch::Answer, CapabilityError>)> {
+        let read = ready!(self.poll(context));
+        let Some(mut call) = self.call.take() else { return Poll::Pending };
+        let id = call.id();
+        let begun = match read {
+            Read::Whole(body) => call.answer(Input::Json(body)),
+            Read::Broken(error) => Err(call.refuse(error)),
+            Read::TooLarge => Err(call.refuse_size()),
+            Read::Late => Err(call.timed_out()),
+        };
+        Poll::Ready((id, begun))
+    }
+
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Read> {
         let (Some(body), Some(call)) = (&mut self.body, &self.call) else { return Poll::Pending };
         loop {
@@ -421,6 +424,7 @@ fn listing(info: &ServiceInfo) -> serde_json::Value {
             "name": capability.name,
             "version": capability.version,
             "description": capability.description,
+            "kind": capability.kind.to_string(),
             "access": capability.access.to_string(),
             "idempotent": capability.is_idempotent,
             "timeout_ms": capability.timeout.as_millis(),

@@ -5,6 +5,7 @@
 
 mod document;
 mod error;
+mod limits;
 mod node;
 mod place;
 mod read;
@@ -17,6 +18,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::error::{ManifestError, ManifestErrors};
+pub use self::limits::{Limits, Rate};
 
 use self::node::{Node, Reading, UnknownFields};
 
@@ -137,13 +139,27 @@ pub struct Capability {
     #[schemars(regex(pattern = rules::ACCESS.pattern))]
     pub access: String,
 
-    /// How long one call may take, in milliseconds, from 1 to 600000. By default 30000.
+    /// How long one call may take, in milliseconds, from 1 to 600000; of a stream, how long each wait.
+    /// By default 30000.
     #[schemars(range(min = rules::TIMEOUT_MS.least, max = rules::TIMEOUT_MS.most))]
     pub timeout_ms: u64,
+
+    /// How much of it callers may take. Absent while all of it is the default.
+    #[serde(default, skip_serializing_if = "Limits::is_default")]
+    pub limits: Limits,
+
+    /// Whether a call over the mesh is sealed, so that no station on its way can read it. By default, and
+    /// where it is absent, `preferred`.
+    #[serde(default, skip_serializing_if = "Confidential::is_default")]
+    pub confidential: Confidential,
 
     /// Whether answering it twice is as good as once. Absent while it is not.
     #[serde(default, skip_serializing_if = "is_false")]
     pub idempotent: bool,
+
+    /// Whether a handler ends when its caller leaves. Absent while it runs to its end or deadline.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub cancel_on_disconnect: bool,
 
     /// Why callers should stop calling it. Absent while they should not.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -157,6 +173,33 @@ pub struct Capability {
 pub enum Kind {
     /// One request, one reply.
     Unary,
+    /// One request, a stream of replies.
+    ServerStream,
+    /// A stream of requests, one reply.
+    ClientStream,
+    /// A stream of requests, a stream of replies.
+    Bidi,
+}
+
+/// Whether a call over the mesh is sealed, so that no station on its way can read it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Confidential {
+    /// It never is.
+    Off,
+    /// It is where the caller can.
+    #[default]
+    Preferred,
+    /// A call that is not sealed is refused.
+    Required,
+}
+
+impl Confidential {
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 fn realm() -> String {
@@ -276,8 +319,9 @@ impl Manifest {
 
     /// The JSON Schema of a manifest, draft 2020-12.
     ///
-    /// It cannot say everything: that a capability's name starts with the scope and that no two
-    /// capabilities share name and version is known to [`Manifest::parse`] only.
+    /// It cannot say everything: that a capability's name starts with the scope, that no two
+    /// capabilities share name and version and that a `total` covers its `per_caller` is known to
+    /// [`Manifest::parse`] only.
     #[must_use]
     pub fn json_schema() -> serde_json::Value {
         schemars::schema_for!(Self).to_value()

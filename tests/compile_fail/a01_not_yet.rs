@@ -14,10 +14,10 @@ struct Greeting {
 }
 
 /// Greets people by name.
-#[hecate_service(name = "hecate-greeter")]
+#[hecate_service(name = "hecate-greeter", volumes(state = "/var/lib/greeter"))]
 impl Greeter {
     /// Greets one person.
-    #[capability(version = 1, limits(concurrency = 8), confidential = required, cancel_on_disconnect)]
+    #[capability(version = 1)]
     async fn greet(&self, request: Greet) -> Result<Greeting> {
         Ok(Greeting { message: request.name })
     }

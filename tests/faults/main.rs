@@ -10,6 +10,7 @@ mod http;
 mod identity;
 mod injection;
 mod latency;
+mod lessons;
 mod mesh;
 mod notify;
 mod promises;

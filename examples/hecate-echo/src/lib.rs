@@ -35,11 +35,42 @@ pub struct SayTimes {
     pub times: u8,
 }
 
+/// How far to count.
+#[message]
+pub struct CountTo {
+    /// The last number.
+    pub to: u32,
+    /// How long to rest before each number, in milliseconds.
+    #[serde(default)]
+    pub rest_ms: u32,
+}
+
+/// A number.
+#[message]
+pub struct Number {
+    /// Which.
+    pub number: i64,
+}
+
+/// What numbers come to.
+#[message]
+pub struct Sum {
+    /// All of them together.
+    pub sum: i64,
+    /// How many they were.
+    pub numbers: u64,
+}
+
 /// Why nothing is said back.
 #[derive(Refusal)]
 pub enum EchoRefusal {
     /// There is nothing to say.
     Silence,
+    /// The sum is larger than a number can be.
+    TooLarge,
+    /// The numbers ended in the middle.
+    #[refusal(transparent)]
+    Cut(CapabilityError),
 }
 
 /// Says back what it is told.
@@ -68,6 +99,35 @@ impl Echo {
     pub async fn slow(&self, request: Say, call: &Call<Self>) -> Result<Said, EchoRefusal> {
         tokio::time::sleep(Duration::from_secs(3)).await;
         said(request.text, call)
+    }
+
+    /// Counts from 1, number by number.
+    #[capability(version = 1, access = open)]
+    pub async fn count(&self, request: CountTo) -> Result<ReplyStream<Number>, EchoRefusal> {
+        if request.to == 0 {
+            return Err(EchoRefusal::Silence);
+        }
+        let rest = Duration::from_millis(request.rest_ms.into());
+        Ok(ReplyStream::produce(async move |numbers| {
+            for number in 1..=i64::from(request.to) {
+                if !rest.is_zero() {
+                    tokio::time::sleep(rest).await;
+                }
+                numbers.send(Number { number }).await;
+            }
+            Ok::<_, EchoRefusal>(())
+        }))
+    }
+
+    /// Adds up the numbers that it is sent.
+    #[capability(version = 1, access = open)]
+    pub async fn sum(&self, mut numbers: RequestStream<Number>) -> Result<Sum, EchoRefusal> {
+        let mut total = Sum { sum: 0, numbers: 0 };
+        while let Some(number) = numbers.next().await {
+            total.sum = total.sum.checked_add(number?.number).ok_or(EchoRefusal::TooLarge)?;
+            total.numbers += 1;
+        }
+        Ok(total)
     }
 }
 

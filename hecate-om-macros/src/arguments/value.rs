@@ -7,6 +7,7 @@ use syn::spanned::Spanned;
 use syn::{Expr, ExprLit, Lit, Meta};
 
 use crate::names::semver_like;
+use crate::validate::types::compact;
 
 /// An expression without the invisible groups that `macro_rules!` puts around what it hands on.
 pub(crate) fn ungrouped(mut expression: &Expr) -> &Expr {
@@ -36,9 +37,9 @@ pub(crate) type Texts = Written<Vec<Text>>;
 #[derive(Clone)]
 pub(crate) struct Flag;
 
-/// Who may call, to be read later: `open`, `realm`, `issuer("...")`.
+/// A word out of a few, to be read later: `open`, `issuer("...")`, `required`.
 #[derive(Clone)]
-pub(crate) struct RawAccess(pub(crate) Expr);
+pub(crate) struct Word(pub(crate) Expr);
 
 /// The name of a type, which is no text.
 #[derive(Clone)]
@@ -133,16 +134,17 @@ impl FromMeta for Flag {
     }
 }
 
-impl FromMeta for RawAccess {
+impl FromMeta for Word {
     fn from_meta(item: &Meta) -> darling::Result<Self> {
+        let example = if item.path().is_ident("confidential") { "required" } else { "open" };
         match item {
             Meta::NameValue(pair) => Ok(Self(pair.value.clone())),
             Meta::List(list) => {
-                let example = list.tokens.to_string();
-                let example = if example == "realm" { "realm" } else { "open" };
-                Err(wrong_value(item, "a word", example))
+                let given = list.tokens.to_string();
+                let is_word = ["realm", "off", "preferred"].contains(&given.as_str());
+                Err(wrong_value(item, "a word", if is_word { &given } else { example }))
             }
-            Meta::Path(_) => Err(wrong_value(item, "a word", "open")),
+            Meta::Path(_) => Err(wrong_value(item, "a word", example)),
         }
     }
 }
@@ -156,6 +158,7 @@ impl FromMeta for Nested {
                 let example = match key.as_str() {
                     "uses" => "Echo",
                     "identity" => "ttl_days = 30",
+                    "limits" => "concurrency = 64",
                     _ => "health = 8470",
                 };
                 let message = format!(
@@ -217,6 +220,9 @@ fn found_in(value: &Expr) -> String {
     }
 }
 
+/// What texts count in.
+const UNITS: [&str; 7] = ["ms", "s", "m", "h", "B", "KiB", "MiB"];
+
 /// The string literal that was probably meant.
 fn text_like(item: &Meta) -> String {
     let key = key_of(item);
@@ -227,16 +233,32 @@ fn text_like(item: &Meta) -> String {
     }
     let number = match item {
         Meta::NameValue(pair) => match literal(&pair.value) {
+            // `5m`, `1MiB`: all there but the quotes.
+            Some(Lit::Int(number)) if UNITS.contains(&number.suffix()) => return format!("\"{number}\""),
             Some(Lit::Int(number)) => Some(number.base10_digits().to_owned()),
             Some(Lit::Float(number)) => Some(number.base10_digits().to_owned()),
             _ => None,
         },
         _ => None,
     };
+    if let Meta::NameValue(pair) = item
+        && let Expr::Binary(quotient) = ungrouped(&pair.value)
+        && let Some(Lit::Int(period)) = literal(&quotient.right)
+        && UNITS.contains(&period.suffix())
+    {
+        // `600/10s`
+        return format!("\"{}\"", compact(quotient));
+    }
     match (key.as_str(), number) {
         ("timeout", Some(number)) => format!("\"{number}s\""),
         ("version", Some(number)) => format!("\"{}\"", semver_like(&number)),
         ("timeout", None) => "\"5s\"".to_owned(),
+        ("payload" | "reply", Some(number)) => format!("\"{number}B\""),
+        ("per_caller" | "total", Some(number)) => format!("\"{number}/10s\""),
+        ("payload", None) => "\"1MiB\"".to_owned(),
+        ("reply", None) => "\"16MiB\"".to_owned(),
+        ("per_caller", None) => "\"600/10s\"".to_owned(),
+        ("total", None) => "\"6000/10s\"".to_owned(),
         ("deprecated", _) => "\"why callers should move on\"".to_owned(),
         _ => "\"...\"".to_owned(),
     }
@@ -266,6 +288,7 @@ fn number_like(item: &Meta) -> String {
     match key_of(item).as_str() {
         "health" => "8470".to_owned(),
         "ttl_days" => "30".to_owned(),
+        "concurrency" => "1024".to_owned(),
         _ => "1".to_owned(),
     }
 }

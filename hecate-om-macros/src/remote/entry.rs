@@ -11,6 +11,7 @@ use crate::diagnostics::{Diagnostics, Rule};
 use crate::expand;
 use crate::model::Access;
 use crate::names::snake_like;
+use crate::validate::stream::{self, Direction};
 use crate::validate::types::{borrows, is_no_object, is_unnamed, last_segment, lasting, spelled, type_arguments};
 use crate::validate::{access, check_dotted, check_length, check_request, checked_version, dotted_like};
 
@@ -235,9 +236,14 @@ fn check_reply(constant: &Ident, reply: &Type, diagnostics: &mut Diagnostics) {
         let inner = type_arguments(reply).first().map_or_else(|| "Answer".to_owned(), spelled);
         let what = format!("the reply of capability `{constant}` is what its `Result` holds, found `{text}`");
         diagnostics.error(Rule::RemoteReply, reply, what, format!("write `-> {inner}`: every call returns a `Result`"));
+    } else if stream::check(constant, Direction::Reply, reply, diagnostics) {
+        // Told.
     } else if is_unnamed(reply) || borrows(reply) {
         let what = format!("the reply of capability `{constant}` must be owned and have a named type, found `{text}`");
-        let help = "write a struct of your own: `#[message] struct Answer { .. }`";
+        let help = match stream::meant(reply, Direction::Reply) {
+            Some(stream) => format!("write a stream: `-> {stream}`"),
+            None => "write a struct of your own: `#[message] struct Answer { .. }`".to_owned(),
+        };
         diagnostics.error(Rule::OwnedReply, reply, what, help);
     } else if is_no_object(reply) {
         let what = format!("the reply of capability `{constant}` must be an object on the wire, found `{text}`");

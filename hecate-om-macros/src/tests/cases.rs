@@ -28,6 +28,8 @@ const OF_RUSTC: &[(&str, &str)] = &[
     ("t16", "a call is made from a call or a context"),
     ("t17", "the request of a call can be written"),
     ("t18", "the reply of a call can be read"),
+    ("t19", "a stream is written in the signature, not behind an alias"),
+    ("t20", "a stream says what it holds"),
     ("x01", "a callback stands in the service's block"),
     ("x02", "a type has one service block"),
     ("x03", "the constant of a capability is free"),

@@ -44,3 +44,8 @@ fn messages_and_refusals_expand_to_derives_and_one_impl() {
 fn what_others_offer_expands_to_a_name_and_constants() {
     check("remote");
 }
+
+#[test]
+fn streams_and_limits_expand_to_what_is_not_the_default() {
+    check("streams");
+}

@@ -117,6 +117,12 @@ fn block() -> TokenStream {
             pub(crate) async fn greet(&self, request: Greet, call: &Call<Self>) -> Result<Vec<&'a str>, Refusal> { todo!() }
             #[cfg_attr(unix, capability(version = 2))]
             async fn wave<T>(self: Arc<Self>, (a, b): (u8, Box<dyn Any>)) -> io::Result<Option<T>> where T: Send { todo!() }
+            /// Adds numbers.
+            #[capability(
+                version = 1, limits(payload = "64KiB", reply = "1MiB", concurrency = 8, per_caller = "6/1m", total = "6/1s"),
+                confidential = required, cancel_on_disconnect
+            )]
+            async fn sum(&self, mut numbers: RequestStream<Number>) -> Result<om::ReplyStream<Sum>> { todo!() }
             helper!(now);
         }
     }
@@ -156,6 +162,7 @@ fn a_mutated_remote_service_is_written_or_told() {
             /// Asks.
             QUERY: "rag.query" = 1, Query -> Answer, idempotent, access = open;
             ASK: "rag.ask" = 2, () -> Vec<&'a [u8]>,
+            TALK: "rag.talk" = 1, RequestStream<Query> -> ReplyStream<Answer>;
             TELL: "rag.tell" = 1, Box<Query> -> ()
         }
     };

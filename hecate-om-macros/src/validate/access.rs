@@ -4,7 +4,7 @@ use quote::ToTokens;
 use syn::{Expr, ExprCall, ExprLit, Lit};
 
 use super::types::spelled;
-use crate::arguments::{RawAccess, ungrouped};
+use crate::arguments::{Word, ungrouped};
 use crate::diagnostics::{Diagnostics, Rule};
 use crate::model::Access;
 use crate::names::nearest;
@@ -12,7 +12,7 @@ use crate::names::nearest;
 const FORMS: &str = "`open`, `realm` or `issuer(\"<64 hex digits>\")`";
 
 /// Reads who may call.
-pub(crate) fn access(RawAccess(written): &RawAccess, diagnostics: &mut Diagnostics) -> Option<Access> {
+pub(crate) fn access(Word(written): &Word, diagnostics: &mut Diagnostics) -> Option<Access> {
     match ungrouped(written) {
         Expr::Path(path) => match path.path.get_ident().map(ToString::to_string).as_deref() {
             Some("open") => Some(Access::Open),

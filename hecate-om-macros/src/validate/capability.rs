@@ -42,14 +42,18 @@ pub(super) fn read(
             report_twice(name, *version, first, &method.signature.ident, diagnostics);
         }
         places.push((name.clone(), *version, &method.signature.ident));
-        let Declared { name, version, description, access, timeout_ms, is_idempotent, deprecated } = declared;
+        let Declared { name, version, description, access, timeout_ms, limits, .. } = declared;
+        let Declared { confidential, is_idempotent, is_cancelled_on_disconnect, deprecated, .. } = declared;
         capabilities.push(Capability {
             name,
             version,
             description,
             access,
             timeout_ms,
+            limits,
+            confidential,
             is_idempotent,
+            is_cancelled_on_disconnect,
             deprecated,
             handler,
         });

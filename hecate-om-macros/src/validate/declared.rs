@@ -1,17 +1,17 @@
-//! What an author says of a capability in its attribute: name, version, timeout, deprecation.
+//! What an author says of a capability in its attribute: name, version, timeout, limits, deprecation.
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::{Attribute, Meta};
 
-use super::access;
 use super::head::{check_not_blank, checked_version};
 use super::types::spelled;
+use super::{access, confidential, limits};
 use crate::arguments::{self, CAPABILITY_KEYS, CapabilityArguments, Read, Text};
 use crate::diagnostics::{Diagnostics, Rule};
 use crate::docs::Doc;
-use crate::model::{Access, MAX_TIMEOUT_MS, TIMEOUT_MS};
+use crate::model::{Access, Confidential, Limits, MAX_TIMEOUT_MS, TIMEOUT_MS};
 use crate::names::{is_dotted, is_snake, snake_like};
 use crate::parse::Method;
 use crate::reference::MAX_NAME;
@@ -27,7 +27,10 @@ pub(super) struct Declared {
     pub(super) description: String,
     pub(super) access: Access,
     pub(super) timeout_ms: u64,
+    pub(super) limits: Limits,
+    pub(super) confidential: Confidential,
     pub(super) is_idempotent: bool,
+    pub(super) is_cancelled_on_disconnect: bool,
     pub(super) deprecated: Option<String>,
 }
 
@@ -57,6 +60,8 @@ pub(super) fn read(
         None => Some(default.clone()),
     };
     let timeout_ms = arguments.timeout.as_ref().map_or(Some(TIMEOUT_MS), |timeout| timeout_ms(timeout, diagnostics));
+    let limits = limits::read(arguments.limits.as_ref(), diagnostics);
+    let confidential = confidential::read(arguments.confidential.as_ref(), diagnostics);
     if let Some(deprecated) = &arguments.deprecated {
         check_not_blank("deprecated", deprecated, diagnostics);
     }
@@ -75,7 +80,10 @@ pub(super) fn read(
         description: doc.text,
         access: access?,
         timeout_ms: timeout_ms?,
+        limits: limits?,
+        confidential: confidential?,
         is_idempotent: arguments.idempotent.is_some(),
+        is_cancelled_on_disconnect: arguments.cancel_on_disconnect.is_some(),
         deprecated: arguments.deprecated.as_ref().map(|why| why.value.clone()),
     })
 }

@@ -1,4 +1,5 @@
-//! The signature of a handler: `async fn m(&self[, request: R][, call: &Call<Self>]) -> Result<T, E>`.
+//! The signature of a handler: `async fn m(&self[, request: R][, call: &Call<Self>]) -> Result<T, E>`, where
+//! `R` and `T` may be streams.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident};
@@ -6,9 +7,10 @@ use syn::ext::IdentExt;
 use syn::{FnArg, GenericParam, PatType, Receiver, ReceiverKind, Type};
 
 use super::callbacks::{found, return_place, returned};
+use super::stream::{self, Direction};
 use super::types::{
-    borrows, first_span, is_no_object, is_surely_no_result, is_unnamed, last_segment, lasting, optional, spelled,
-    type_arguments, ungrouped_type,
+    REPLY_STREAM, REQUEST_STREAM, borrows, first_span, is_no_object, is_surely_no_result, is_unnamed, item_of,
+    last_segment, lasting, optional, spelled, type_arguments, ungrouped_type,
 };
 use crate::diagnostics::{Diagnostics, Rule};
 use crate::model::{Handler, ReplyType};
@@ -191,6 +193,15 @@ fn read_inputs(method: &Method, self_type: &Type, diagnostics: &mut Diagnostics)
     match requests.as_slice() {
         [] => {}
         [one] => check_request(name, one, diagnostics),
+        [_, second, ..] if requests.iter().any(|request| item_of(&request.ty, REQUEST_STREAM).is_some()) => {
+            let variants = requests.iter().map(|request| variant(request)).collect::<Vec<_>>().join(", ");
+            let what = format!("capability `{name}` takes more than one request: a stream stands in place of it");
+            let item = format!("{}Item", camel(name));
+            let help = format!(
+                "let one stream carry all: `{REQUEST_STREAM}<{item}>`, with `#[message] enum {item} {{ {variants} }}`"
+            );
+            diagnostics.error(Rule::OneRequest, &second.ty, what, help);
+        }
         [_, second, ..] => {
             let fields = requests.iter().map(|request| spelled(owned_field(request))).collect::<Vec<_>>().join(", ");
             let what = format!("capability `{name}` takes more than one request");
@@ -234,6 +245,16 @@ fn of_another<'a>(call: &'a Type, self_type: &Type) -> Option<&'a Type> {
     (!is_own).then_some(of)
 }
 
+/// A parameter as the variant of an enum: `Numbers(Number)` for `mut numbers: RequestStream<Number>`.
+fn variant(parameter: &PatType) -> String {
+    let name = match &*parameter.pat {
+        syn::Pat::Ident(pattern) => camel(&pattern.ident),
+        _ => "Value".to_owned(),
+    };
+    let ty = owned(item_of(&parameter.ty, REQUEST_STREAM).unwrap_or(&parameter.ty));
+    format!("{name}({})", spelled(ty))
+}
+
 /// A parameter as the field of a struct: `name: String` for `mut name: &str`.
 fn owned_field(parameter: &PatType) -> TokenStream {
     let name = match &*parameter.pat {
@@ -260,11 +281,17 @@ fn owned(ty: &Type) -> Type {
 
 pub(crate) fn check_request(name: &Ident, request: &PatType, diagnostics: &mut Diagnostics) {
     let ty = &*request.ty;
+    if stream::check(name, Direction::Request, ty, diagnostics) {
+        return;
+    }
     let (text, field) = (spelled(ty), owned_field(request));
     let one = format!("`#[message] struct {} {{ {} }}`", camel(name), spelled(&field));
     if is_unnamed(ty) {
         let what = format!("the request of capability `{name}` must have a named type, found `{text}`");
-        let help = format!("give it one: `#[message] struct {} {{ .. }}`", camel(name));
+        let help = match stream::meant(ty, Direction::Request) {
+            Some(stream) => format!("take a stream: `{stream}`"),
+            None => format!("give it one: `#[message] struct {} {{ .. }}`", camel(name)),
+        };
         diagnostics.error(Rule::NamedRequest, ty, what, help);
     } else if borrows(ty) {
         let what = format!("the request of capability `{name}` must be owned, found `{text}`: it is read from a call");
@@ -293,9 +320,11 @@ fn read_output(method: &Method, diagnostics: &mut Diagnostics) -> (ReplyType, Op
     let written = returned(signature);
     let Some(returned) = written.filter(|ty| !is_surely_no_result(ty)) else {
         let what = format!("capability `{name}` must return a `Result`, found {}", found(written));
-        let help = match written {
-            None => "write `-> Result<()>`".to_owned(),
-            Some(ty) => match optional(ty) {
+        let stream = written.and_then(|ty| stream::meant(ty, Direction::Reply));
+        let help = match (written, stream) {
+            (None, _) => "write `-> Result<()>`".to_owned(),
+            (_, Some(stream)) => format!("write `-> Result<{stream}>`"),
+            (Some(ty), None) => match optional(ty) {
                 Some(inner) => format!("write `-> Result<{}>`, and refuse where there is none", spelled(inner)),
                 None if is_no_object(ty) || is_unnamed(ty) => {
                     "write `-> Result<Reply>`, with `#[message] struct Reply { .. }`".to_owned()
@@ -307,22 +336,31 @@ fn read_output(method: &Method, diagnostics: &mut Diagnostics) -> (ReplyType, Op
         let meant = written.map_or_else(|| syn::parse_quote!(()), |ty| optional(ty).unwrap_or(ty).clone());
         return (ReplyType::Written(meant), None);
     };
-    let arguments =
-        if last_segment(returned).is_some_and(|name| name == "Result") { type_arguments(returned) } else { Vec::new() };
-    let Some(reply) = arguments.first() else { return (ReplyType::Behind(returned.clone()), None) };
+    let arguments = type_arguments(returned);
+    let Some(reply) = arguments.first().filter(|_| last_segment(returned).is_some_and(|name| name == "Result")) else {
+        // Behind an alias, only what is surely a stream is looked at.
+        if let Some(reply) = arguments.first().filter(|reply| item_of(reply, REPLY_STREAM).is_some()) {
+            check_reply(name, reply, diagnostics);
+        }
+        return (ReplyType::Behind(returned.clone()), None);
+    };
     check_reply(name, reply, diagnostics);
     (ReplyType::Written((*reply).clone()), arguments.get(1).map(|refusal| (*refusal).clone()))
 }
 
 fn check_reply(name: &Ident, reply: &Type, diagnostics: &mut Diagnostics) {
+    if stream::check(name, Direction::Reply, reply, diagnostics) {
+        return;
+    }
     let text = spelled(reply);
     if is_unnamed(reply) || borrows(reply) {
         let what = format!("the reply of capability `{name}` must be owned and have a named type, found `{text}`");
-        let help = match ungrouped_type(reply) {
-            Type::Reference(reference) if !is_unnamed(reply) && !is_no_object(&reference.elem) => {
+        let help = match (ungrouped_type(reply), stream::meant(reply, Direction::Reply)) {
+            (_, Some(stream)) => format!("answer with a stream: `Result<{stream}>`"),
+            (Type::Reference(reference), None) if !is_unnamed(reply) && !is_no_object(&reference.elem) => {
                 format!("return it by value: `Result<{}>`", spelled(owned(reply)))
             }
-            _ => "return a struct of your own: `#[message] struct Reply { .. }`".to_owned(),
+            (_, None) => "return a struct of your own: `#[message] struct Reply { .. }`".to_owned(),
         };
         diagnostics.error(Rule::OwnedReply, reply, what, help);
     } else if is_no_object(reply) {

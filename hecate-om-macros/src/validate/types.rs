@@ -90,13 +90,23 @@ pub(crate) fn optional(ty: &Type) -> Option<&Type> {
     is_generic(ty, &["Option"]).then(|| type_arguments(ty).first().copied()).flatten()
 }
 
+/// What callers stream, by the names of their types: an alias of them is no stream to the macros.
+pub(crate) const REQUEST_STREAM: &str = "RequestStream";
+pub(crate) const REPLY_STREAM: &str = "ReplyStream";
+
+/// `I` of `RequestStream<I>`, where `stream` is that name. One without `I` is another type of that name, or
+/// rustc's to tell.
+pub(crate) fn item_of<'a>(ty: &'a Type, stream: &str) -> Option<&'a Type> {
+    last_segment(ty).filter(|name| *name == stream).and_then(|_| type_arguments(ty).first().copied())
+}
+
 /// Whether no alias can make a `Result` of this type.
 pub(crate) fn is_surely_no_result(ty: &Type) -> bool {
     match ungrouped_type(ty) {
         Type::Path(_) => {
             is_primitive(ty)
                 || last_segment(ty).is_some_and(|name| name == "String" || name == "Self")
-                || is_generic(ty, &["Option", "Vec"])
+                || is_generic(ty, &["Option", "Vec", REQUEST_STREAM, REPLY_STREAM])
         }
         Type::Macro(_) => false,
         _ => true,
@@ -116,12 +126,12 @@ pub(crate) fn is_no_object(ty: &Type) -> bool {
     }
 }
 
-/// Whether a type has no name of its own: `impl Trait`, `dyn Trait`, also in a box.
+/// Whether a type has no name of its own: `impl Trait`, `dyn Trait`, also in a box or pinned.
 pub(crate) fn is_unnamed(ty: &Type) -> bool {
     match ungrouped_type(ty) {
         Type::ImplTrait(_) | Type::TraitObject(_) => true,
         Type::Reference(reference) => is_unnamed(&reference.elem),
-        _ => is_generic(ty, &["Box", "Arc", "Rc"]) && type_arguments(ty).into_iter().any(is_unnamed),
+        _ => is_generic(ty, &["Box", "Arc", "Rc", "Pin"]) && type_arguments(ty).into_iter().any(is_unnamed),
     }
 }
 

@@ -8,7 +8,8 @@ use serde::de::DeserializeOwned;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the request of a Hecate capability",
     label = "this type cannot be read from a call",
-    note = "help: write `#[message]` above `{Self}`, or derive `serde::Deserialize` and `schemars::JsonSchema` for it"
+    note = "help: write `#[message]` above `{Self}`, or derive `serde::Deserialize` and `schemars::JsonSchema` for it",
+    note = "help: a stream is written out in the signature, `RequestStream<..>`, not behind an alias"
 )]
 pub trait Request: DeserializeOwned + JsonSchema + Send + 'static {}
 
@@ -19,7 +20,8 @@ impl<R: DeserializeOwned + JsonSchema + Send + 'static> Request for R {}
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the reply of a Hecate capability",
     label = "this type cannot be sent to a caller",
-    note = "help: write `#[message]` above `{Self}`, or derive `serde::Serialize` and `schemars::JsonSchema` for it"
+    note = "help: write `#[message]` above `{Self}`, or derive `serde::Serialize` and `schemars::JsonSchema` for it",
+    note = "help: a stream is written out in the signature, `Result<ReplyStream<..>>`, not behind an alias"
 )]
 pub trait Reply: Serialize + JsonSchema + Send + 'static {}
 

@@ -179,10 +179,11 @@ impl<O> Stream for ReplyStream<O> {
 pub struct ReplySink<O>(mpsc::Sender<O>);
 
 impl<O> ReplySink<O> {
-    /// Sends an item, as soon as the one before was taken; says whether anybody still reads. Of that the
-    /// producer itself need not care: it is dropped when nobody does.
+    /// Sends an item and waits until it was taken; says whether anybody still reads. Of that the producer
+    /// itself need not care: it is dropped when nobody does.
     pub async fn send(&self, item: O) -> bool {
-        self.0.send(item).await.is_ok()
+        // There is room for one item only: when there is again, it was taken.
+        self.0.send(item).await.is_ok() && self.0.reserve().await.is_ok()
     }
 }
 

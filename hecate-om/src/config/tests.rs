@@ -46,6 +46,12 @@ impl Layers {
         Self { folder: tempfile::tempdir().unwrap(), sources: Sources::only(variables) }
     }
 
+    fn with(mut self, variable: &str, value: &str) -> Self {
+        let set = [("HECATE_RUNTIME_DIR", "/run/x"), (variable, value)];
+        self.sources = Sources::only(set.into_iter().skip(usize::from(variable == set[0].0)));
+        self
+    }
+
     fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.folder.path().join(name);
         std::fs::write(&path, text).unwrap();
@@ -302,6 +308,41 @@ fn a_realm_that_nothing_expanded_is_told_as_that() {
     let [realm, seeds, ..] = told.as_slice() else { panic!("{told:?}") };
     assert!(realm.starts_with("HECATE_REALM holds the unexpanded `${HECATE_REALM}`; help: "), "{realm}");
     assert!(seeds.contains("MACULA_STATION_SEEDS holds `fd00::2:4433`") && seeds.contains("in brackets"), "{seeds}");
+}
+
+/// Each setting, so that none is in the table and read by nobody.
+#[test]
+fn no_setting_is_taken_that_is_empty_or_was_not_expanded() {
+    for setting in setting::ALL {
+        for (value, words) in
+            [("", "is set and empty"), (" ", "is set and empty"), ("${X}", "holds the unexpanded `${X}`")]
+        {
+            let told = Layers::new(&[]).with(setting.variable, value).problems::<()>();
+            let line = told.iter().find(|line| line.starts_with(&format!("{} {words}; help: ", setting.variable)));
+            assert!(line.is_some(), "{}={value:?}: {told:?}", setting.variable);
+        }
+    }
+}
+
+#[test]
+fn what_the_mesh_is_told_is_one_of_a_few_words_or_a_name() {
+    let cases: [(&str, &[&str]); 5] = [
+        ("HECATE_ORG", &["_", "-acme", "Acme", "acme/rag", "acme rag", "acme@1", "*", &"a".repeat(65)]),
+        ("HECATE_MESH", &["on", "true", "Required", "optional"]),
+        ("HECATE_PROFILE", &["pq", "PQ_PURE", "hybrid", "none"]),
+        ("HECATE_RESOLVE", &["local", "box", "Nearest"]),
+        ("HECATE_PEERS", &["hecate-echo=_", "_=acme", "hecate-echo:acme"]),
+    ];
+    for (variable, values) in cases {
+        for value in values {
+            let told = mesh_problems(&[(variable, value)]);
+            assert_eq!(told.len(), 1, "{variable}={value}: {told:?}");
+            assert!(
+                told[0].starts_with(&format!("{variable} holds `")) && told[0].contains("; help: it takes "),
+                "{told:?}"
+            );
+        }
+    }
 }
 
 #[test]

@@ -288,8 +288,10 @@ impl Admitted {
         tally.durations.observe(nanoseconds(took));
         tally.count(Outcome::Ok);
         self.counted = true;
-        if took > SLOW || tracing::enabled!(Level::DEBUG) {
-            self.tell_answered(took);
+        // A stream takes as long as it is read.
+        let is_slow = took > SLOW && self.progress.is_none();
+        if is_slow || tracing::enabled!(Level::DEBUG) {
+            self.tell_answered(took, is_slow);
         }
     }
 
@@ -304,10 +306,10 @@ impl Admitted {
     }
 
     #[cold]
-    fn tell_answered(&self, took: Duration) {
+    fn tell_answered(&self, took: Duration, is_slow: bool) {
         let (info, id, caller) = (self.info(), self.id, self.origin.warrant.caller());
         let (trace_id, duration_ms) = (self.current().trace_id(), took.as_secs_f64() * 1e3);
-        if took > SLOW {
+        if is_slow {
             tracing::info!(capability = info.name, capability_version = info.version, call_id = %id, %trace_id, duration_ms, %caller, "slow call");
         } else {
             tracing::debug!(capability = info.name, capability_version = info.version, call_id = %id, %trace_id, duration_ms, %caller, "call answered");
@@ -372,13 +374,6 @@ impl Drop for Admitted {
 /// The answer to a call, once its request is whole. Only to be polled until it is ready.
 pub(crate) struct Answer(State);
 
-impl Answer {
-    /// Whether the handler runs on only as long as this is kept.
-    pub(crate) fn ends_with_its_caller(&self) -> bool {
-        matches!(self.0, State::Elsewhere { caller: Some(_), .. })
-    }
-}
-
 enum State {
     /// The handler has not been polled.
     Here {
@@ -389,7 +384,7 @@ enum State {
     Elsewhere {
         task: JoinHandle<Result<Output, CapabilityError>>,
         /// Tells a handler that does not outlive its caller.
-        caller: Option<DropGuard>,
+        _caller: Option<DropGuard>,
     },
     Over,
 }
@@ -428,7 +423,7 @@ impl State {
     fn go_on(call: Admitted, answering: Answering) -> Self {
         let left = call.info().is_cancelled_on_disconnect.then(CancellationToken::new);
         let caller = left.clone().map(CancellationToken::drop_guard);
-        Self::Elsewhere { task: tokio::spawn(run(call, answering, left)), caller }
+        Self::Elsewhere { task: tokio::spawn(run(call, answering, left)), _caller: caller }
     }
 }
 

@@ -181,19 +181,20 @@ fn discard(items: Items) {
 /// Ends a stream on which nothing moves any more, though nobody may be reading it; and those that are left at
 /// the end of a drain.
 async fn watch(shared: Weak<Mutex<Shared>>, progress: Arc<Progress>, ending: CancellationToken) {
-    let is_draining = tokio::select! {
-        () = progress.stalled() => false,
-        () = ending.cancelled() => true,
-    };
     loop {
+        let is_draining = tokio::select! {
+            () = progress.stalled() => false,
+            () = ending.cancelled() => true,
+        };
         let Some(shared) = shared.upgrade() else { return };
         match shared.try_lock() {
             Ok(mut shared) if is_draining => return shared.end(|_| draining()),
             Ok(mut shared) => return shared.end(Admitted::late),
             Err(TryLockError::Poisoned(poisoned)) => return poisoned.into_inner().end(Admitted::late),
-            // Its producer is being polled right now.
+            // Its producer is being polled right now, and may have something.
             Err(TryLockError::WouldBlock) => {}
         }
+        drop(shared);
         tokio::time::sleep(BUSY).await;
     }
 }

@@ -20,7 +20,7 @@ use super::routes;
 use crate::config::HealthAddress;
 use crate::exit;
 use crate::folder::{FolderError, OwnedSocket};
-use crate::listener::{Connections, HEAD_TIMEOUT, Limits, MAX_HEAD};
+use crate::listener::{Connection, Connections, HEAD_TIMEOUT, Limits, MAX_HEAD};
 
 pub(crate) const LIMITS: Limits =
     Limits { connections: 256, read_buffer: MAX_HEAD, head_timeout: HEAD_TIMEOUT, read_timeout: HEAD_TIMEOUT };
@@ -191,9 +191,9 @@ impl Detail {
 fn answers<P, D: Fn(P) -> Detail>(
     told: &Told,
     detail: D,
-) -> impl Fn(P) -> Box<dyn Fn(Request<hyper::body::Incoming>) -> Answering + Send> + use<P, D> {
+) -> impl Fn(P, &Arc<Connection>) -> Box<dyn Fn(Request<hyper::body::Incoming>) -> Answering + Send> + use<P, D> {
     let router = TowerToHyperService::new(routes::router(told.clone()));
-    move |peer| {
+    move |peer, _| {
         let (router, detail) = (router.clone(), detail(peer));
         Box::new(move |mut request| {
             request.extensions_mut().insert(detail);

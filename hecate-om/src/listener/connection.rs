@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
-use std::os::fd::AsFd;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,16 +17,16 @@ use hyper::service::Service;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use pin_project_lite::pin_project;
-use rustix::event::{PollFd, PollFlags, Timespec};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep};
 
-use super::{Limits, MAX_HEAD};
+use super::{Limits, MAX_HEAD, Socket};
 
 /// A connection that is let go ends when nothing moved on it for so long, and nothing is owed to it.
 const QUIET: Duration = Duration::from_millis(200);
 /// How often it may still move after it was let go, without a call being answered.
 const LAST_MOVES: u32 = 10;
+/// How often it is looked whether the caller of a stream is there, where the system cannot tell that by itself.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// What a connection is told to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +42,7 @@ pub(super) enum Order {
 /// What is known of a connection from outside its task.
 ///
 /// It is also the waker that hyper gets: one that wakes the task, except in [`quietly`].
-pub(super) struct Connection {
+pub(crate) struct Connection {
     order: AtomicU8,
     /// The task that serves it; none before it runs.
     task: Mutex<Option<Waker>>,
@@ -53,6 +52,9 @@ pub(super) struct Connection {
     asked: AtomicBool,
     /// Whether a request is being answered; what is left to write is not counted.
     answering: AtomicBool,
+    /// For how long nothing may move on the stream that it carries, in milliseconds; none while it carries
+    /// none.
+    patience: AtomicU32,
     /// Whether the other end does not read what is to be written.
     blocked: AtomicBool,
     /// How often something was read, and written. Only the connection's own task counts.
@@ -68,6 +70,7 @@ impl Connection {
             spoke: AtomicBool::new(false),
             asked: AtomicBool::new(false),
             answering: AtomicBool::new(false),
+            patience: AtomicU32::new(0),
             blocked: AtomicBool::new(false),
             reads: AtomicU32::new(0),
             writes: AtomicU32::new(0),
@@ -79,7 +82,30 @@ impl Connection {
     }
 
     pub(super) fn is_answering(&self) -> bool {
-        self.answering.load(Ordering::Acquire)
+        self.answering.load(Ordering::Acquire) || self.carries_stream()
+    }
+
+    /// Says that the request that came last is answered with a stream, or that its caller is waited for:
+    /// where it goes away, the connection ends at once.
+    pub(crate) fn stream(self: &Arc<Self>, patience: Duration) -> Streaming {
+        let patience = u32::try_from(patience.as_millis()).unwrap_or(u32::MAX).max(1);
+        self.patience.store(patience, Ordering::Release);
+        Streaming(Arc::clone(self))
+    }
+
+    fn carries_stream(&self) -> bool {
+        self.patience.load(Ordering::Acquire) > 0
+    }
+
+    /// For how long a stream may stand still that its reader does not read; none if there is none.
+    pub(super) fn stuck(&self) -> Option<Duration> {
+        let patience = self.patience.load(Ordering::Acquire);
+        (patience > 0 && self.is_blocked()).then(|| Duration::from_millis(patience.into()))
+    }
+
+    /// Whether something would be lost to its other end if it were cut.
+    fn is_owed(&self) -> bool {
+        self.is_answering() && self.stuck().is_none()
     }
 
     pub(super) fn is_retired(&self) -> bool {
@@ -125,6 +151,15 @@ impl Connection {
     }
 }
 
+/// A stream on its way over a connection, which is answering as long as this is kept.
+pub(crate) struct Streaming(Arc<Connection>);
+
+impl Drop for Streaming {
+    fn drop(&mut self) {
+        self.0.patience.store(0, Ordering::Release);
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Hush {
     Off,
@@ -155,18 +190,6 @@ pub(crate) fn quietly<T>(take: impl FnOnce() -> T) -> (T, bool) {
     (taken, HUSH.get() == Hush::Woken)
 }
 
-thread_local! {
-    static LOOK: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Has the connection that is being polled look whether its other end is gone; it ends then, and with it
-/// whatever answers on it.
-///
-/// hyper does not tell, because a caller that has sent may close its half (`half_close`).
-pub(crate) fn look_whether_gone() {
-    LOOK.set(true);
-}
-
 impl Wake for Connection {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
@@ -184,12 +207,12 @@ impl Wake for Connection {
 /// Serves a connection until it ends, one way or another.
 pub(super) async fn serve<S, F, Fut, B>(connection: &Arc<Connection>, stream: S, limits: Limits, answer: F)
 where
-    S: AsyncRead + AsyncWrite + AsFd + Unpin,
+    S: Socket,
     F: Fn(Request<Incoming>) -> Fut,
     Fut: Future<Output = Response<B>>,
     B: Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>> + 'static,
 {
-    let stream = Watched { stream: TokioIo::new(stream), connection: Arc::clone(connection) };
+    let stream = Watched { stream: TokioIo::new(stream), connection: Arc::clone(connection), look: None };
     let service = Answers { answer, connection: Arc::clone(connection) };
     let serving = http1::Builder::new()
         // Whoever is late is found by the sweep: a timer for each head would cost each call.
@@ -217,7 +240,7 @@ where
         }
         match connection.order() {
             Order::Serve => return Poll::Pending,
-            Order::Cut if !connection.asked.load(Ordering::Relaxed) && !connection.is_answering() => {
+            Order::Cut if !connection.asked.load(Ordering::Relaxed) && !connection.is_owed() => {
                 return Poll::Ready(());
             }
             // It spoke in this very moment: what it gets must be written, too.
@@ -317,6 +340,8 @@ impl<B, Fut: Future<Output = Response<B>>> Future for Answer<Fut> {
 struct Watched<S> {
     stream: TokioIo<S>,
     connection: Arc<Connection>,
+    /// When it is looked again whether the other end is there.
+    look: Option<Pin<Box<Sleep>>>,
 }
 
 fn count(moves: &AtomicU32) {
@@ -334,19 +359,30 @@ impl<S> Watched<S> {
     }
 }
 
-impl<S: AsFd> Watched<S> {
-    /// Whether the other end has closed both of its halves.
+impl<S: Socket> Watched<S> {
+    /// Ready when nobody is there any more to read a stream.
+    ///
+    /// hyper does not look, because a caller may close its own half and still read. A caller that left is
+    /// reported once, as something to be read; but not where there is such a thing already.
     #[cold]
-    fn is_gone(&self) -> bool {
-        LOOK.set(false);
-        let mut asked = [PollFd::new(self.stream.inner(), PollFlags::empty())];
-        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-        let told = rustix::event::poll(&mut asked, Some(&now));
-        told.is_ok() && asked[0].revents().intersects(PollFlags::HUP | PollFlags::ERR)
+    fn poll_left(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let is_told = self.stream.inner().poll_something(context).is_pending();
+            if self.stream.inner().is_gone() {
+                return Poll::Ready(());
+            }
+            if is_told {
+                self.look = None;
+                return Poll::Pending;
+            }
+            let look = self.look.get_or_insert_with(|| Box::pin(tokio::time::sleep(LOOK)));
+            ready!(look.as_mut().poll(context));
+            self.look = None;
+        }
     }
 }
 
-impl<S: AsyncRead + Unpin> Read for Watched<S> {
+impl<S: Socket> Read for Watched<S> {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, to: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
         let read = Pin::new(&mut self.stream).poll_read(context, to);
         if read.is_ready() {
@@ -356,7 +392,7 @@ impl<S: AsyncRead + Unpin> Read for Watched<S> {
     }
 }
 
-impl<S: AsyncWrite + AsFd + Unpin> Write for Watched<S> {
+impl<S: Socket> Write for Watched<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.wrote(written)
@@ -375,10 +411,10 @@ impl<S: AsyncWrite + AsFd + Unpin> Write for Watched<S> {
         self.stream.is_write_vectored()
     }
 
-    /// hyper flushes whenever it has polled what answers.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if LOOK.get() && self.is_gone() {
-            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        // hyper comes here whenever it has written all that there was.
+        if self.connection.carries_stream() && self.poll_left(context).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }
         Pin::new(&mut self.stream).poll_flush(context)
     }

@@ -16,11 +16,13 @@ const BOUND: Duration = Duration::from_secs(60);
 fn open(connections: &Arc<Connections>, permits: &Arc<Semaphore>, bytes: usize) -> UnixStream {
     let (client, server) = UnixStream::pair().unwrap();
     let permits = Arc::clone(permits);
-    connections.open(server, move |_| {
-        let permits = Arc::clone(&permits);
-        async move {
-            permits.acquire().await.unwrap().forget();
-            Response::new(Full::new(Bytes::from(vec![b'x'; bytes])))
+    connections.open(server, |_| {
+        move |_| {
+            let permits = Arc::clone(&permits);
+            async move {
+                permits.acquire().await.unwrap().forget();
+                Response::new(Full::new(Bytes::from(vec![b'x'; bytes])))
+            }
         }
     });
     client
@@ -127,7 +129,7 @@ async fn who_came_before_the_end_is_answered_and_nobody_waits_for_the_rest() {
     let (asking, silent, half) = ([(); 2].map(|()| connect(REQUEST)), connect(b""), connect(&REQUEST[..10]));
     std::fs::remove_file(&path).unwrap();
     connections.closed.cancel();
-    let answer = |_| |_| async { Response::new(Full::new(Bytes::from_static(b"x"))) };
+    let answer = |_, _: &Arc<Connection>| |_| async { Response::new(Full::new(Bytes::from_static(b"x"))) };
     let serving = tokio::spawn(Arc::clone(&connections).serve(listener, answer));
     tokio::time::timeout(BOUND, serving).await.unwrap().unwrap();
     let begun = Instant::now();
@@ -166,10 +168,12 @@ async fn who_speaks_in_the_moment_it_is_cut_gets_all_of_its_answer() {
     let connections = Connections::new(LIMITS);
     let (client, server) = UnixStream::pair().unwrap();
     let cutting = Arc::clone(&connections);
-    connections.open(server, move |_| {
-        // Whoever cuts it had looked before the request was read.
-        cutting.table().values().for_each(|entry| entry.connection.tell(Order::Cut));
-        async { Response::new(Full::new(Bytes::from(vec![b'x'; 4 << 20]))) }
+    connections.open(server, |_| {
+        move |_| {
+            // Whoever cuts it had looked before the request was read.
+            cutting.table().values().for_each(|entry| entry.connection.tell(Order::Cut));
+            async { Response::new(Full::new(Bytes::from(vec![b'x'; 4 << 20]))) }
+        }
     });
     client.try_write(REQUEST).unwrap();
     let (mut bytes, mut piece) = (0, vec![0; 1 << 16]);
@@ -195,37 +199,4 @@ async fn without_descriptors_those_who_do_not_read_are_let_go_and_then_cut() {
     assert!(connections.make_room() && connections.table().len() == 1);
     assert!(connections.make_room() && connections.make_room() && connections.table().is_empty());
     assert!(!connections.make_room());
-}
-
-#[tokio::test]
-async fn who_is_gone_is_found_by_who_looks_and_who_closed_a_half_is_there() {
-    let (connections, never) = (Connections::new(LIMITS), Arc::new(Semaphore::new(0)));
-    let looking = |is_looking: bool| {
-        let (client, server) = UnixStream::pair().unwrap();
-        let never = Arc::clone(&never);
-        connections.open(server, move |_| {
-            let never = Arc::clone(&never);
-            async move {
-                let mut often = tokio::time::interval(Duration::from_millis(1));
-                loop {
-                    tokio::select! {
-                        _ = never.acquire() => return Response::new(Full::new(Bytes::new())),
-                        _ = often.tick(), if is_looking => look_whether_gone(),
-                    }
-                }
-            }
-        });
-        client.try_write(REQUEST).unwrap();
-        client
-    };
-    let (looked_for, other) = (looking(true), looking(false));
-    until("both are asked", || count(&connections, Connection::is_answering) == 2).await;
-    let looked_for = looked_for.into_std().unwrap();
-    looked_for.shutdown(std::net::Shutdown::Write).unwrap();
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    assert_eq!(count(&connections, Connection::is_answering), 2, "it may still read");
-    drop((looked_for, other));
-    until("one is found", || connections.table().len() == 1).await;
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    assert_eq!(connections.table().len(), 1, "nobody looked for the other");
 }

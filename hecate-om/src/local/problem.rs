@@ -49,6 +49,11 @@ impl Problem {
         }
     }
 
+    fn to_json(&self) -> Vec<u8> {
+        // Text and numbers: it has a JSON form.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
     /// Whether it is about a call that was let in, and not about one that nobody took.
     pub(crate) fn is_of_a_call(&self) -> bool {
         self.call_id.is_some()
@@ -77,10 +82,13 @@ pub(super) fn of(error: &CapabilityError, call: Option<CallId>) -> HttpAnswer {
     response.map(Either::Left)
 }
 
+/// The body of that answer.
+pub(super) fn body(error: &CapabilityError, call: Option<CallId>) -> Vec<u8> {
+    Problem::new(error, call).to_json()
+}
+
 fn respond(problem: &Problem) -> Response<Full<Bytes>> {
-    // A problem is text and numbers: it has a JSON form.
-    let body = serde_json::to_vec(problem).unwrap_or_default();
-    let mut response = Response::new(Full::new(Bytes::from(body)));
+    let mut response = Response::new(Full::new(Bytes::from(problem.to_json())));
     *response.status_mut() = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     response

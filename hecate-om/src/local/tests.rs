@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::*;
-use crate::capability::{Call, Handlers};
+use crate::capability::{Bound, Call, Handlers};
 use crate::client::Calls;
 use crate::config::SettingsType;
 use crate::config::mesh::{CryptoProfile, Realm};
@@ -19,6 +19,8 @@ use crate::dispatch::tally::Outcome;
 use crate::guard::access::Standing;
 use crate::node_id::NodeId;
 use crate::service::IdentitySpec;
+
+mod streams;
 
 struct Lab;
 
@@ -48,12 +50,10 @@ struct Served {
 
 impl Served {
     fn new() -> Self {
-        Self::of(rustix::process::geteuid().as_raw())
+        Self::run_by(rustix::process::geteuid().as_raw())
     }
 
-    /// One that another user runs.
-    fn of(owner: u32) -> Self {
-        let dispatch = Dispatch::new(&INFO);
+    fn run_by(owner: u32) -> Self {
         let mut handlers = Handlers::<Lab>::new();
         for _ in &CAPABILITIES[..2] {
             handlers.unary(async |_lab, call: Call<Lab>, _request: serde_json::Map<String, Value>| {
@@ -67,9 +67,18 @@ impl Served {
                 Ok::<_, CapabilityError>(())
             });
         }
-        dispatch.open(handlers.bind(&Arc::new(Lab), &Calls::none_of(&INFO)));
+        Self::serving(&INFO, handlers.bind(&Arc::new(Lab), &Calls::none_of(&INFO)), owner)
+    }
+
+    fn of(info: &'static ServiceInfo, handlers: Vec<Bound>) -> Self {
+        Self::serving(info, handlers, rustix::process::geteuid().as_raw())
+    }
+
+    fn serving(info: &'static ServiceInfo, handlers: Vec<Bound>, owner: u32) -> Self {
+        let dispatch = Dispatch::new(info);
+        dispatch.open(handlers);
         let blueprint = Blueprint {
-            info: &INFO,
+            info,
             settings: SettingsType::of::<()>(),
             contracts: Vec::new,
             start: |_| Box::pin(std::future::pending()),

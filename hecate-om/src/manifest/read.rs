@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use super::node::{Fields, Node};
-use super::{Capability, Identity, Manifest, Ports, Use, rules};
+use super::{Capability, Identity, Limits, Manifest, Ports, Rate, Use, rules};
 
 pub(super) fn manifest(document: Node<'_>) -> Option<Manifest> {
     document.object(|fields| {
@@ -65,10 +65,13 @@ fn capability(node: Node<'_>, scope: Option<&str>, declared: &mut Declared) -> O
         let name = fields.get("name").text(&rules::CAPABILITY_NAME);
         let version = fields.get("version").number(&rules::CAPABILITY_VERSION);
         let description = fields.get("description").any_text();
-        let kind = fields.get("kind").word("`unary`");
+        let kind = fields.get("kind").word("`unary`, `server_stream`, `client_stream` or `bidi`");
         let access = fields.get("access").optional(|access| access.text(&rules::ACCESS));
         let timeout_ms = fields.get("timeout_ms").number(&rules::TIMEOUT_MS);
+        let limits = fields.get("limits").optional(limits);
+        let confidential = fields.get("confidential").optional(|word| word.word("`off`, `preferred` or `required`"));
         let idempotent = fields.get("idempotent").optional(Node::boolean);
+        let cancel_on_disconnect = fields.get("cancel_on_disconnect").optional(Node::boolean);
         let deprecated = fields.get("deprecated").optional(Node::any_text);
 
         if let Some(name) = &name {
@@ -86,7 +89,10 @@ fn capability(node: Node<'_>, scope: Option<&str>, declared: &mut Declared) -> O
             kind: kind?,
             access: access?.unwrap_or_else(|| rules::REALM.to_owned()),
             timeout_ms: timeout_ms?,
+            limits: limits?.unwrap_or_default(),
+            confidential: confidential?.unwrap_or_default(),
             idempotent: idempotent?.unwrap_or_default(),
+            cancel_on_disconnect: cancel_on_disconnect?.unwrap_or_default(),
             deprecated: deprecated?,
         })
     })
@@ -116,6 +122,39 @@ fn check_unique(fields: &mut Fields<'_>, name: &str, version: u16, declared: &mu
         )),
         Entry::Vacant(vacant) => _ = vacant.insert(fields.place().to_string()),
     }
+}
+
+fn limits(node: Node<'_>) -> Option<Limits> {
+    node.object(|fields| {
+        let payload_bytes = fields.get("payload_bytes").number(&rules::MESSAGE_BYTES);
+        let reply_bytes = fields.get("reply_bytes").number(&rules::MESSAGE_BYTES);
+        let concurrency = fields.get("concurrency").number(&rules::CONCURRENCY);
+        let per_caller = rate(fields.get("per_caller"));
+        let total = rate(fields.get("total"));
+
+        if let (Some(per_caller), Some(total)) = (per_caller, total)
+            && !total.covers(per_caller)
+        {
+            let problem = format!("found {total}, which is below `per_caller`; write at least {per_caller}");
+            fields.report_at("total", problem);
+        }
+
+        Some(Limits {
+            payload_bytes: payload_bytes?,
+            reply_bytes: reply_bytes?,
+            concurrency: concurrency?,
+            per_caller: per_caller?,
+            total: total?,
+        })
+    })
+}
+
+fn rate(node: Node<'_>) -> Option<Rate> {
+    node.object(|fields| {
+        let calls = fields.get("calls").number(&rules::RATE_CALLS);
+        let period_ms = fields.get("period_ms").number(&rules::RATE_PERIOD_MS);
+        Some(Rate { calls: calls?, period_ms: period_ms? })
+    })
 }
 
 /// By its type or by reference; what has parts of both is neither.

@@ -99,6 +99,16 @@ pub(super) const CAPABILITY_VERSION: NumberRule = NumberRule { expected: "a whol
 pub(super) const TIMEOUT_MS: NumberRule =
     NumberRule { expected: "a whole number of milliseconds", least: 1, most: 600_000 };
 
+pub(super) const MESSAGE_BYTES: NumberRule =
+    NumberRule { expected: "a whole number of bytes", least: 1, most: 16 << 20 };
+
+pub(super) const CONCURRENCY: NumberRule = NumberRule { expected: "a whole number", least: 1, most: 65_536 };
+
+pub(super) const RATE_CALLS: NumberRule = NumberRule { expected: "a whole number", least: 1, most: 1_000_000 };
+
+pub(super) const RATE_PERIOD_MS: NumberRule =
+    NumberRule { expected: "a whole number of milliseconds", least: 1_000, most: 3_600_000 };
+
 pub(super) const TTL_DAYS: NumberRule = NumberRule { expected: "a whole number of days", least: 1, most: 365 };
 
 pub(super) const PORT: NumberRule = NumberRule { expected: "a port", least: 1, most: 65_535 };

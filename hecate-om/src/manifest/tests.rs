@@ -1,6 +1,8 @@
 use serde_json::{Value, json};
 
-use super::{Capability, Identity, Kind, Manifest, ManifestErrors, Ports, ServiceType, Use};
+use super::{
+    Capability, Confidential, Identity, Kind, Limits, Manifest, ManifestErrors, Ports, Rate, ServiceType, Use,
+};
 
 const ECHO: &str = r#"{
   "schema": "hecate.manifest/1",
@@ -29,9 +31,24 @@ const ECHO: &str = r#"{
       "name": "echo.say",
       "version": 2,
       "description": "Says it again, louder.",
-      "kind": "unary",
+      "kind": "bidi",
       "access": "realm",
       "timeout_ms": 600000,
+      "limits": {
+        "payload_bytes": 1024,
+        "reply_bytes": 2048,
+        "concurrency": 8,
+        "per_caller": {
+          "calls": 60,
+          "period_ms": 60000
+        },
+        "total": {
+          "calls": 600,
+          "period_ms": 60000
+        }
+      },
+      "confidential": "required",
+      "cancel_on_disconnect": true,
       "deprecated": "too loud"
     }
   ],
@@ -65,15 +82,37 @@ const ECHO: &str = r#"{
 "#;
 
 fn echo() -> Manifest {
-    let say = |version, access: &str, timeout_ms, description: &str, deprecated: Option<&str>| Capability {
+    let say = Capability {
         name: "echo.say".into(),
-        version,
-        description: description.into(),
+        version: 1,
+        description: "Says it again.".into(),
         kind: Kind::Unary,
-        access: access.into(),
-        timeout_ms,
-        idempotent: access == "open",
-        deprecated: deprecated.map(Into::into),
+        access: "open".into(),
+        timeout_ms: 30_000,
+        limits: Limits::default(),
+        confidential: Confidential::Preferred,
+        idempotent: true,
+        cancel_on_disconnect: false,
+        deprecated: None,
+    };
+    let say_louder = Capability {
+        version: 2,
+        description: "Says it again, louder.".into(),
+        kind: Kind::Bidi,
+        access: "realm".into(),
+        timeout_ms: 600_000,
+        limits: Limits {
+            payload_bytes: 1024,
+            reply_bytes: 2048,
+            concurrency: 8,
+            per_caller: Rate { calls: 60, period_ms: 60_000 },
+            total: Rate { calls: 600, period_ms: 60_000 },
+        },
+        confidential: Confidential::Required,
+        idempotent: false,
+        cancel_on_disconnect: true,
+        deprecated: Some("too loud".into()),
+        ..say.clone()
     };
     Manifest {
         schema: "hecate.manifest/1".into(),
@@ -90,10 +129,7 @@ fn echo() -> Manifest {
         license: Some("Apache-2.0".into()),
         depends_on: vec![],
         scope: "echo".into(),
-        capabilities: vec![
-            say(1, "open", 30_000, "Says it again.", None),
-            say(2, "realm", 600_000, "Says it again, louder.", Some("too loud")),
-        ],
+        capabilities: vec![say, say_louder],
         uses: vec![
             Use::Service { type_name: "parrots::Parrot".into() },
             Use::Capability { capability: "acme/rag.query".into(), version: 1 },
@@ -165,10 +201,15 @@ fn reports_every_error_at_once() {
         ("/depends_on", json!("hecate-rag")),
         ("/capabilities/0/name", json!("say")),
         ("/capabilities/0/version", json!(0)),
-        ("/capabilities/0/kind", json!("bidi")),
+        ("/capabilities/0/kind", json!("stream")),
         ("/capabilities/0/access", json!("all")),
+        ("/capabilities/0/limits", json!([])),
+        ("/capabilities/0/confidential", json!("always")),
         ("/capabilities/0/idempotent", json!("yes")),
+        ("/capabilities/0/cancel_on_disconnect", json!(1)),
         ("/capabilities/1/timeout_ms", json!(600_001)),
+        ("/capabilities/1/limits/concurrency", json!(0)),
+        ("/capabilities/1/limits/per_caller", json!({"calls": 1_000_001})),
         ("/uses/0", json!({"type": 1, "version": 1})),
         ("/uses/1/capability", json!("acme")),
         ("/identity/actions/1", json!({})),
@@ -191,10 +232,16 @@ image: found `false`; write a string
 depends_on: found `"hecate-rag"`; write an array, `[]` if there is nothing to list
 capabilities[0].name: found `"say"`; write two or more lower snake case parts joined by dots, at most 128 bytes, such as `echo.say`
 capabilities[0].version: found `0`; write a whole number from 1 to 65535
-capabilities[0].kind: found `"bidi"`; write `unary`
+capabilities[0].kind: found `"stream"`; write `unary`, `server_stream`, `client_stream` or `bidi`
 capabilities[0].access: found `"all"`; write `open`, `realm` or `issuer:<64 hex digits>`
+capabilities[0].limits: found an array; write an object
+capabilities[0].confidential: found `"always"`; write `off`, `preferred` or `required`
 capabilities[0].idempotent: found `"yes"`; write `true` or `false`
+capabilities[0].cancel_on_disconnect: found `1`; write `true` or `false`
 capabilities[1].timeout_ms: found `600001`; write a whole number of milliseconds from 1 to 600000
+capabilities[1].limits.concurrency: found `0`; write a whole number from 1 to 65536
+capabilities[1].limits.per_caller.calls: found `1000001`; write a whole number from 1 to 1000000
+capabilities[1].limits.per_caller.period_ms: missing; write a whole number of milliseconds from 1000 to 3600000
 uses[0].version: found beside `type`; write one of them
 uses[0].type: found `1`; write a string
 uses[1].capability: found `"acme"`; write `<org>/<name>` or `<name>`, such as `hecate-echo/echo.say`
@@ -218,9 +265,18 @@ fn every_required_field_is_missed() {
          callback_module depends_on scope capabilities identity ports min_om_version"
     );
     assert_eq!(
-        missed(&echo_with(&[("/identity", json!({})), ("/capabilities/0", json!({}))])).join(" "),
+        missed(&echo_with(&[
+            ("/identity", json!({})),
+            ("/capabilities/0", json!({})),
+            ("/capabilities/1/limits", json!({"total": {}})),
+        ]))
+        .join(" "),
         "capabilities[0].name capabilities[0].version capabilities[0].description \
-         capabilities[0].kind capabilities[0].timeout_ms identity.scope identity.actions \
+         capabilities[0].kind capabilities[0].timeout_ms \
+         capabilities[1].limits.payload_bytes capabilities[1].limits.reply_bytes \
+         capabilities[1].limits.concurrency capabilities[1].limits.per_caller \
+         capabilities[1].limits.total.calls capabilities[1].limits.total.period_ms \
+         identity.scope identity.actions \
          identity.resources identity.ttl_days"
     );
 }
@@ -230,6 +286,13 @@ fn a_number_holds_at_its_bounds_only() {
     for (pointer, least, most) in [
         ("/capabilities/0/version", 1_u64, 65_535_u64),
         ("/capabilities/0/timeout_ms", 1, 600_000),
+        ("/capabilities/1/limits/payload_bytes", 1, 16 << 20),
+        ("/capabilities/1/limits/reply_bytes", 1, 16 << 20),
+        ("/capabilities/1/limits/concurrency", 1, 65_536),
+        ("/capabilities/1/limits/total/calls", 60, 1_000_000),
+        ("/capabilities/1/limits/per_caller/calls", 1, 600),
+        ("/capabilities/1/limits/total/period_ms", 1000, 600_000),
+        ("/capabilities/1/limits/per_caller/period_ms", 6000, 3_600_000),
         ("/identity/ttl_days", 1, 365),
         ("/ports/health", 1, 65_535),
     ] {
@@ -287,7 +350,7 @@ fn a_capability_stands_once_whatever_else_is_wrong_with_it() {
 
 #[test]
 fn unknown_fields_pass() {
-    let text = echo_with(&[("/volumes", json!({})), ("/capabilities/0/limits", json!([])), ("/uses/0/org", json!(""))]);
+    let text = echo_with(&[("/volumes", json!({})), ("/capabilities/0/guard", json!([])), ("/uses/0/org", json!(""))]);
     assert_eq!(Manifest::parse(&text), Ok(echo()));
 }
 
@@ -296,13 +359,53 @@ fn what_older_manifests_lack_is_as_closed_as_can_be() {
     let mut document: Value = serde_json::from_str(ECHO).unwrap();
     document.as_object_mut().unwrap().remove("uses");
     for capability in document["capabilities"].as_array_mut().unwrap() {
-        capability.as_object_mut().unwrap().retain(|name, _| name != "access" && name != "idempotent");
+        capability.as_object_mut().unwrap().retain(|name, _| {
+            let newer = ["access", "limits", "confidential", "idempotent", "cancel_on_disconnect"];
+            !newer.contains(&name.as_str())
+        });
     }
     let text = document.to_string();
     let manifest = Manifest::parse_strict(&text).unwrap();
-    assert!(manifest.capabilities.iter().all(|capability| capability.access == "realm" && !capability.idempotent));
+    for capability in &manifest.capabilities {
+        assert!(capability.access == "realm" && !capability.idempotent && !capability.cancel_on_disconnect);
+        assert_eq!((capability.limits, capability.confidential), (Limits::default(), Confidential::Preferred));
+    }
     assert_eq!(manifest.uses, []);
     assert_eq!(serde_json::from_str::<Manifest>(&text).unwrap(), manifest);
+}
+
+#[test]
+fn all_callers_together_may_call_at_least_as_often_as_one() {
+    let total = |calls: u32, period_ms: u32| {
+        let total = json!({"calls": calls, "period_ms": period_ms});
+        Manifest::parse(&echo_with(&[("/capabilities/1/limits/total", total)]))
+    };
+    for (calls, period_ms) in [(60, 60_000), (60, 1000), (600, 600_000)] {
+        assert!(total(calls, period_ms).is_ok(), "{calls} in {period_ms}");
+    }
+    for (calls, period_ms) in [(59, 1000), (60, 60_001), (600, 3_600_000)] {
+        assert_eq!(
+            total(calls, period_ms).unwrap_err().to_string(),
+            format!(
+                "capabilities[1].limits.total: found {calls} calls in {period_ms} ms, which is below `per_caller`; \
+                 write at least 60 calls in 60000 ms"
+            )
+        );
+    }
+}
+
+#[test]
+fn every_kind_of_call_has_a_word() {
+    for (kind, word) in [
+        (Kind::Unary, "unary"),
+        (Kind::ServerStream, "server_stream"),
+        (Kind::ClientStream, "client_stream"),
+        (Kind::Bidi, "bidi"),
+    ] {
+        let manifest = Manifest::parse(&echo_with(&[("/capabilities/0/kind", json!(word))])).unwrap();
+        assert_eq!(manifest.capabilities[0].kind, kind);
+        assert_eq!(serde_json::to_value(kind).unwrap(), word);
+    }
 }
 
 #[test]
@@ -324,14 +427,22 @@ fn strict_reading_names_the_known_field() {
     let text = echo_with(&[
         ("/licence", json!("MIT")),
         ("/capabilities/0/timeout", json!(1)),
+        ("/capabilities/0/cancel", json!(true)),
         ("/capabilities/1/acces", json!("open")),
+        ("/capabilities/1/limits/payload", json!(1)),
+        ("/capabilities/1/limits/total/period", json!(1)),
         ("/uses/1/versions", json!(1)),
         ("/identity/scopes", json!([])),
         ("/ports/metrics", json!(9000)),
     ]);
     assert_eq!(
         Manifest::parse_strict(&text).unwrap_err().to_string(),
-        "capabilities[0].timeout: unknown field; write `timeout_ms`\n\
+        "capabilities[0].cancel: unknown field; remove it, known here is `name`, `version`, `description`, `kind`, \
+         `access`, `timeout_ms`, `limits`, `confidential`, `idempotent`, `cancel_on_disconnect`, `deprecated`\n\
+         capabilities[0].timeout: unknown field; write `timeout_ms`\n\
+         capabilities[1].limits.total.period: unknown field; write `period_ms`\n\
+         capabilities[1].limits.payload: unknown field; remove it, known here is `payload_bytes`, `reply_bytes`, \
+         `concurrency`, `per_caller`, `total`\n\
          capabilities[1].acces: unknown field; write `access`\n\
          uses[1].versions: unknown field; write `version`\n\
          identity.scopes: unknown field; write `scope`\n\
@@ -399,6 +510,9 @@ fn the_json_schema_states_the_rules() {
     assert_eq!(at("/properties/name/maxLength"), 40);
     assert_eq!(at("/$defs/Capability/properties/timeout_ms/maximum"), 600_000);
     assert_eq!(at("/$defs/Capability/properties/version/minimum"), 1);
+    assert_eq!(at("/$defs/Limits/properties/reply_bytes/maximum"), 16 << 20);
+    assert_eq!(at("/$defs/Rate/properties/period_ms/minimum"), 1000);
+    assert_eq!(at("/$defs/Confidential/oneOf").as_array().map(Vec::len), Some(3));
     assert_eq!(at("/$defs/Identity/properties/ttl_days/maximum"), 365);
     assert_eq!(at("/$defs/Ports/properties/health/minimum"), 1);
     assert_eq!(at("/required").as_array().map(Vec::len), Some(15));

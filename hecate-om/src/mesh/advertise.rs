@@ -6,14 +6,14 @@
 
 mod state;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use macula_rust::node_key::NodeKey;
 use macula_rust::pool::{Pool, PoolError};
 use macula_rust::record::{self, Reason, RecordType, TombstoneOptions};
-use macula_rust::station_link::{Confidentiality, Link, LinkError, Offer, Served};
+use macula_rust::station_link::{Link, LinkError, Offer, Served};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -144,15 +144,7 @@ impl Advertisements {
     /// Keeps everything advertised, for ever. Nothing is tried before the realm was asked for its
     /// permission: it would be refused.
     pub(crate) async fn keep(self: Arc<Self>, claim: watch::Receiver<Claim>) {
-        let mut tasks = JoinSet::new();
-        for row in self.rows.values() {
-            tasks.spawn(Arc::clone(row).keep(Arc::clone(&self.links), claim.clone()));
-        }
-        while let Some(ended) = tasks.join_next().await {
-            if let Err(error) = ended {
-                tracing::error!(%error, "an advertisement is not looked after any more");
-            }
-        }
+        look_after(self.rows.values().cloned(), |row| row.keep(Arc::clone(&self.links), claim.clone())).await;
     }
 
     /// How each of them stands.
@@ -211,6 +203,32 @@ impl Advertisements {
             }
         }
         while stopping.join_next().await.is_some() {}
+    }
+}
+
+/// Has each of them kept in a task of its own. One that panics is told as what failed, so that it is not
+/// taken for what it was before, and begins again.
+async fn look_after<K>(rows: impl Iterator<Item = Arc<Row>>, keep: impl Fn(Arc<Row>) -> K)
+where
+    K: Future<Output = ()> + Send + 'static,
+{
+    let mut tasks = JoinSet::new();
+    let mut kept = HashMap::new();
+    for row in rows {
+        kept.insert(tasks.spawn(keep(Arc::clone(&row))).id(), row);
+    }
+    while let Some(ended) = tasks.join_next_with_id().await {
+        let Err(error) = ended else { continue };
+        let Some(row) = kept.remove(&error.id()) else { continue };
+        let procedure = &row.offered.procedure;
+        tracing::error!(procedure, %error, "what looks after an advertisement failed, and begins again");
+        row.standing.failed(format!("what looks after it failed: {error}"));
+        let again = keep(Arc::clone(&row));
+        let again = async move {
+            sleep(random::about(MOST_REST, JITTER)).await;
+            again.await;
+        };
+        kept.insert(tasks.spawn(again).id(), row);
     }
 }
 
@@ -339,7 +357,6 @@ impl Row {
     async fn serve_on(&self, link: &Link, realm: &Realm) -> Result<Served, LinkError> {
         let mut offer = (self.offered.offer)(realm);
         offer.realm_key = Some(realm.key.clone());
-        offer.confidential = Confidentiality::Preferred;
         let mut serving = std::pin::pin!(link.serve(offer));
         let late = async {
             sleep(ACKNOWLEDGE).await;
@@ -394,12 +411,12 @@ impl Row {
             Ok(Err(error)) => (Answer::Silence, format!("the mesh did not say whether it finds it: {error}")),
             Err(_) => (Answer::Silence, format!("the mesh did not say within {ANSWER:?} whether it finds it")),
         };
-        self.standing.failed(cause);
+        self.standing.unfound(cause);
         answer
     }
 
     fn unanswered(&self, cause: String) -> Answer {
-        self.standing.failed(cause);
+        self.standing.unfound(cause);
         Answer::Silence
     }
 

@@ -256,6 +256,8 @@ impl Dialer {
         options.respawn_delay = random::about(target.redial, JITTER);
         options.connect_timeout = CONNECT;
         options.admission = Some(self.admission);
+        // Without it, nothing that is offered can be sealed.
+        options.kem_advertise = true;
         options.on_link_event = Some(Arc::new(move |event| {
             // A station that is dialed for one call is no part of the links.
             if !event.direct {

@@ -33,7 +33,12 @@ pub(crate) struct Metadata {
     pub(crate) traceparent: Option<String>,
     /// How long the caller will wait.
     pub(crate) deadline_ms: Option<u64>,
+    /// Under which name the caller grants what a stream of replies may send.
+    pub(crate) stream: Option<StreamName>,
 }
+
+/// What a caller calls a stream of its own.
+pub(crate) type StreamName = [u8; 16];
 
 impl Metadata {
     /// Puts it beside the fields of a request.
@@ -42,6 +47,7 @@ impl Metadata {
         let traceparent = self.traceparent.as_ref().filter(|text| text.len() <= MAX_TRACEPARENT);
         told.extend(traceparent.map(|text| entry("traceparent", Value::text(text))));
         told.extend(self.deadline_ms.map(|time| entry("deadline_ms", milliseconds(time))));
+        told.extend(self.stream.map(|name| entry("stream", Value::Bytes(name.to_vec()))));
         if let Value::Map(fields) = payload {
             fields.push(entry(KEY, Value::Map(told)));
         }
@@ -69,6 +75,7 @@ impl Metadata {
             hops: u8::try_from(hops).unwrap_or(u8::MAX),
             traceparent,
             deadline_ms: deadline.and_then(|time| u64::try_from(time).ok()),
+            stream: name_in(&told),
         })
     }
 }
@@ -84,8 +91,35 @@ pub(crate) fn refusal(error: &CapabilityError) -> Value {
         told.push(entry("retry_after_ms", milliseconds(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))));
     }
     told.extend(error.details().map(|details| entry("details", details::to_value(details))));
-    let error = entry("error", Value::Map(told));
-    Value::Map(vec![entry(KEY, Value::Map(vec![error]))])
+    word("error", Value::Map(told))
+}
+
+/// What is said in place of an item.
+pub(crate) fn word(name: &str, value: Value) -> Value {
+    Value::Map(vec![entry(KEY, Value::Map(vec![entry(name, value)]))])
+}
+
+/// The stream that is granted to.
+pub(crate) fn stream_of(payload: &Value) -> Option<StreamName> {
+    name_in(payload.get(KEY)?)
+}
+
+fn name_in(told: &Value) -> Option<StreamName> {
+    match told.get("stream")? {
+        Value::Bytes(name) => StreamName::try_from(name.as_slice()).ok(),
+        _ => None,
+    }
+}
+
+/// Whether something stands under `_hecate`.
+pub(crate) fn is_told(value: &Value) -> bool {
+    value.get(KEY).is_some()
+}
+
+/// The error that stands under `_hecate`, if one does; anything else stays.
+pub(crate) fn take_error(value: &mut Value) -> Option<CapabilityError> {
+    value.get(KEY)?.get("error")?;
+    take_refusal(value)
 }
 
 /// What a provider said in place of a reply; what else it put under `_hecate` goes, too.
@@ -123,7 +157,8 @@ pub(crate) fn text(error: &CapabilityError) -> String {
     text
 }
 
-fn take(payload: &mut Value) -> Option<Value> {
+/// What stands under `_hecate`, taken out.
+pub(crate) fn take(payload: &mut Value) -> Option<Value> {
     let Value::Map(fields) = payload else {
         return None;
     };

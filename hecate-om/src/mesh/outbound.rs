@@ -7,6 +7,7 @@
 mod balance;
 mod candidates;
 mod outcome;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod wire;
@@ -25,7 +26,7 @@ use self::wire::{OnLinks, Request, Wire};
 use super::announce::Memory;
 use super::link::Links;
 use super::metadata::Metadata;
-use crate::capability::{CapabilityError, ErrorCode, Output, Via};
+use crate::capability::{CapabilityError, ErrorCode, Kind, Output, Via};
 use crate::client::{
     Address, Announced, CallError, Carrying, Delivered, Mesh, Open, Opened, Outgoing, refused, timed_out,
 };
@@ -88,12 +89,8 @@ impl Outbound {
 }
 
 impl Mesh for Outbound {
-    fn open<'a>(&'a self, open: Open<'a>, _pin: Option<NodeId>, _was_sought_nearby: bool) -> Carrying<'a, Opened> {
-        Box::pin(async move {
-            let causes = vec!["streams do not travel over the mesh yet".to_owned()];
-            let (capability, attempts) = (open.address.to_string(), open.trail.ended());
-            Err(CallError::NotOnMesh { capability, causes, attempts })
-        })
+    fn open<'a>(&'a self, open: Open<'a>, pin: Option<NodeId>, was_sought_nearby: bool) -> Carrying<'a, Opened> {
+        Box::pin(stream::open(self, open, pin, was_sought_nearby))
     }
 
     fn who_could_serve(&self, address: &Address) -> Vec<Announced> {
@@ -256,10 +253,11 @@ impl<'a> Bringing<'a> {
             hops: self.call.hops,
             traceparent: Some(self.call.trace.traceparent()),
             deadline_ms: u64::try_from(left.as_millis()).ok(),
+            stream: None,
         };
         metadata.put(&mut payload);
         let (procedure, token) = (Arc::clone(&self.procedure), self.token.clone());
-        Ok(Request { procedure, provider, payload, timeout, token })
+        Ok(Request { procedure, provider, payload, timeout, token, kind: Kind::Unary, grants: None })
     }
 
     /// What the outcome of an attempt means for the call.

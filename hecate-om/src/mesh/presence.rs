@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use macula_rust::frame::StreamMode;
 use macula_rust::node_key::NodeKey;
-use macula_rust::station_link::{Handler, Offer};
+use macula_rust::station_link::{Confidentiality, Handler, Offer};
 use serde_json::json;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::watch;
@@ -20,9 +21,10 @@ use super::development::Development;
 use super::link::{Dialer, Linked, Links, Table, Target, admission};
 use super::outbound::{Outbound, TokenSource};
 use super::serve::Answering;
+use super::stream::{self, Credits};
 use super::system::System;
 use super::{access, procedure, watch as watching};
-use crate::capability::Access;
+use crate::capability::{Access, Confidential, Kind};
 use crate::config::mesh::{MeshConfig, Realm};
 use crate::dispatch::Dispatch;
 use crate::guard::access::Standing;
@@ -260,7 +262,9 @@ impl View {
 /// What is offered: each capability, and what every service answers.
 fn offers(setup: &Setup) -> Vec<Offered> {
     let (info, org) = (setup.blueprint.info, &setup.config.org);
-    let answering = Answering { dispatch: Arc::clone(&setup.dispatch), workers: setup.workers.clone() };
+    let credits = Arc::new(Credits::default());
+    let (dispatch, workers) = (Arc::clone(&setup.dispatch), setup.workers.clone());
+    let answering = Answering { dispatch, workers, credits: Arc::clone(&credits) };
     let system = Arc::new(System {
         blueprint: setup.blueprint,
         board: Arc::clone(&setup.board),
@@ -275,9 +279,16 @@ fn offers(setup: &Setup) -> Vec<Offered> {
         let (procedure, answering) = (procedure(org, info.name, info.version), answering.clone());
         let name = procedure.clone();
         let offer = move |realm: &Realm| {
-            access::guarded(info, realm, profile, |upheld| {
-                Offer::unary(realm.id, &name, answering.handler(slot, upheld))
-            })
+            let mut offer = access::guarded(info, realm, profile, |upheld| match stream::mode(info.kind) {
+                None => Offer::unary(realm.id, &name, answering.handler(slot, upheld)),
+                Some(mode) => Offer::stream(realm.id, &name, mode, answering.streams(slot, upheld)),
+            });
+            offer.confidential = match info.confidential {
+                Confidential::Off => Confidentiality::Off,
+                Confidential::Preferred => Confidentiality::Preferred,
+                Confidential::Required => Confidentiality::Required,
+            };
+            offer
         };
         Offered { procedure, offer: Box::new(offer) }
     });
@@ -291,7 +302,14 @@ fn offers(setup: &Setup) -> Vec<Offered> {
         };
         Offered { procedure, offer: Box::new(offer) }
     };
-    own.chain(system.offers().map(of_system)).collect()
+    let grants = info.capabilities.iter().any(|info| info.kind == Kind::ServerStream).then(|| {
+        let procedure = stream::grants(org, info.identity.scope);
+        let name = procedure.clone();
+        // Who grants is who reads: that is looked at, and needs no token.
+        let offer = move |realm: &Realm| Offer::stream(realm.id, &name, StreamMode::ClientStream, credits.handler());
+        Offered { procedure, offer: Box::new(offer) }
+    });
+    own.chain(system.offers().map(of_system)).chain(grants).collect()
 }
 
 /// What the service may call of what it uses by type, as actions of its identity: what is open needs none.

@@ -8,6 +8,7 @@ use tokio::runtime::Handle;
 
 use super::access::Upheld;
 use super::metadata::{self, Metadata};
+use super::stream::Credits;
 use super::value::Value;
 use crate::capability::trace::CallerTrace;
 use crate::capability::{CapabilityError, Input, Output};
@@ -21,6 +22,8 @@ pub(crate) struct Answering {
     pub(crate) dispatch: Arc<Dispatch>,
     /// Where handlers run: they may block, and links must not.
     pub(crate) workers: Handle,
+    /// Where callers grant to streams of replies.
+    pub(crate) credits: Arc<Credits>,
 }
 
 impl Answering {

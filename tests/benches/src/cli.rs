@@ -24,6 +24,7 @@ type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 const USAGE: &str = "usage: cargo run --release --manifest-path tests/benches/Cargo.toml -- COMMAND
 
   instructions   instructions per call under callgrind; fails above the limits of the project (CI runs it)
+  limits         the same without what has no limit (CI runs it with fast-json)
   load           requests per second, latency, CPU and memory
   start          from the start of the process to the first healthy answer; in-process costs
   mesh           one call over the mesh, against the same with the SDK alone
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let told = match words.as_slice() {
         ["instructions"] => process::build_servers().and_then(|()| instructions::run()),
+        ["limits"] => process::build_servers().and_then(|()| instructions::limits()),
         ["load"] => process::build_servers().and_then(|()| load::run()).map(shown),
         ["start"] => process::build_servers().and_then(|()| start_and_dispatch()).map(shown),
         ["mesh"] => process::build_servers().and_then(|()| mesh::run()).map(shown),

@@ -84,7 +84,6 @@ thread_local! {
 async fn a_handler_that_ends_with_its_caller_is_dropped_when_that_leaves() {
     let lab = Ending::new();
     let answer = lab.begin(0, "say").await;
-    assert!(answer.ends_with_its_caller());
     drop(answer);
     lab.ended().await;
     assert_eq!((lab.dropped.load(Ordering::SeqCst), lab.counted(0)), (1, vec![("cancelled", 1)]));
@@ -94,7 +93,6 @@ async fn a_handler_that_ends_with_its_caller_is_dropped_when_that_leaves() {
 async fn any_other_runs_on() {
     let lab = Ending::new();
     let answer = lab.begin(1, "say").await;
-    assert!(!answer.ends_with_its_caller());
     drop(answer);
     for _ in 0..100 {
         tokio::task::yield_now().await;

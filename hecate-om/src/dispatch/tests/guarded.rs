@@ -119,6 +119,7 @@ mod mesh {
     const LIMITS: Limits = Limits::DEFAULT;
     use crate::guard::access::Standing;
     use crate::mesh::access::{Upheld, guarded};
+    use crate::telemetry::seen;
 
     /// SHA-256 of `lab.local`.
     const REALM: &str = "0e3071ea932149e6742100ddda3e74399fd727f5c9f7c45d327c25f04ffdfd20";
@@ -217,6 +218,26 @@ mod mesh {
         }
         assert_eq!(calls(&dispatch, 0, Outcome::RateLimited), 1);
         assert_eq!(dispatch.in_flight(), 0);
+    }
+
+    #[test]
+    fn the_log_names_a_node_that_calls_too_often() {
+        let name = concat!(module_path!(), "::the_log_names_a_node_that_calls_too_often");
+        let told = seen::of(name, || {
+            let dispatch = lab();
+            let asked = async {
+                for _ in 0..2 * LIMITS.per_caller.calls {
+                    let _ = call(&dispatch, 0, from(1, 0)).await;
+                }
+            };
+            tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(asked);
+        });
+        let told: Vec<_> = told.iter().filter(|line| line.contains("too many come")).collect();
+        assert_eq!(told.len(), 1, "of hundreds of refusals: {told:?}");
+        let node = from(1, 0).caller().to_string();
+        for part in ["WARN", "capability=\"lab.open\"", &node, "refused=1", "600 calls in 10s", "one caller"] {
+            assert!(told[0].contains(part), "{part}: {}", told[0]);
+        }
     }
 
     #[tokio::test]

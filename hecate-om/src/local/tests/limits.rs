@@ -70,7 +70,7 @@ async fn what_is_no_change_of_limits_is_refused_and_changes_nothing() {
 async fn only_the_user_of_the_service_and_root_come_as_far_as_limits() {
     let (stranger, owner) = (rustix::process::geteuid().as_raw() + 1, rustix::process::geteuid().as_raw());
     assert!(LocalUser::of(stranger, owner).is_none());
-    let lab = Served::of(stranger);
+    let lab = Served::run_by(stranger);
     // Whoever runs this may be root, who may always.
     let expected = if owner == 0 { 200 } else { 403 };
     assert_eq!(lab.call("lab.get_limits", "").await.0, expected);
@@ -148,7 +148,7 @@ async fn a_caller_that_leaves_the_socket_ends_its_call() {
     half.shutdown(std::net::Shutdown::Write).unwrap();
     drop((whole, other));
     until("the one that is declared so ends", || running(2)(&lab.dispatch)).await;
-    tokio::time::sleep(3 * LOOK).await;
+    tokio::time::sleep(Duration::from_millis(600)).await;
     assert_eq!((lab.calls(3, Outcome::Cancelled), lab.calls(2, Outcome::Cancelled)), (1, 0));
     assert_eq!(lab.dispatch.in_flight(), 2, "who closed its half waits, and the other handler runs on");
     drop(half);

@@ -18,8 +18,16 @@ struct State {
     last_success: Option<Instant>,
     is_advertised: bool,
     is_withdrawn: bool,
-    /// What failed, and since when nothing but that happens.
-    failure: Option<(String, Instant)>,
+    failure: Option<Failure>,
+}
+
+/// What failed, and since when nothing but that happens.
+#[derive(Clone)]
+struct Failure {
+    cause: String,
+    since: Instant,
+    /// A station has it, and who looks for it does not find it.
+    is_unfound: bool,
 }
 
 /// How one advertisement stands, for `/health` and `/info`.
@@ -51,21 +59,27 @@ impl Standing {
 
     /// No link is up, of which another check tells.
     pub(super) fn unlinked(&self) {
-        self.is_now(&mut self.state(), false);
+        let mut state = self.state();
+        // Whether it is found is another question on other links.
+        state.failure.take_if(|failure| failure.is_unfound);
+        self.is_now(&mut state, false);
     }
 
-    /// A station has it.
+    /// A station has it. What was not found is so until it is: a station that takes it again and again, and
+    /// gives it to nobody, would look well for ever.
     pub(super) fn acknowledged(&self) {
-        self.succeeded();
+        let state = self.state();
+        if !state.failure.as_ref().is_some_and(|failure| failure.is_unfound) {
+            self.succeeded(state);
+        }
     }
 
     /// The mesh finds it.
     pub(super) fn confirmed(&self) {
-        self.succeeded();
+        self.succeeded(self.state());
     }
 
-    fn succeeded(&self) {
-        let mut state = self.state();
+    fn succeeded(&self, mut state: MutexGuard<'_, State>) {
         if state.is_withdrawn {
             return;
         }
@@ -74,16 +88,27 @@ impl Standing {
         self.is_now(&mut state, true);
     }
 
-    /// The mesh does not have it, or nobody knows.
+    /// No station has it.
     pub(super) fn failed(&self, cause: String) {
+        self.fails(cause, false);
+    }
+
+    /// The mesh does not find it, or nobody knows.
+    pub(super) fn unfound(&self, cause: String) {
+        self.fails(cause, true);
+    }
+
+    fn fails(&self, cause: String, is_unfound: bool) {
         let mut state = self.state();
         // What is taken back is not missed.
         if state.is_withdrawn {
             return;
         }
         self.is_now(&mut state, false);
-        let since = state.failure.as_ref().map_or_else(Instant::now, |(_, since)| *since);
-        state.failure = Some((cause, since));
+        let before = state.failure.take();
+        let was_unfound = before.as_ref().is_some_and(|failure| failure.is_unfound);
+        let since = before.map_or_else(Instant::now, |failure| failure.since);
+        state.failure = Some(Failure { cause, since, is_unfound: is_unfound || was_unfound });
     }
 
     /// It is taken back.
@@ -108,8 +133,8 @@ impl Standing {
             procedure: procedure.to_owned(),
             is_advertised: state.is_advertised,
             age_ms: state.last_success.map(past),
-            error: state.failure.as_ref().map(|(cause, _)| cause.clone()),
-            failing_ms: state.failure.as_ref().map(|(_, since)| past(*since)),
+            error: state.failure.as_ref().map(|failure| failure.cause.clone()),
+            failing_ms: state.failure.as_ref().map(|failure| past(failure.since)),
         }
     }
 
@@ -131,17 +156,38 @@ mod tests {
     fn a_failure_counts_from_its_first_time_until_something_succeeds() {
         let standing = Standing::new(Arc::default());
         standing.failed("no".to_owned());
-        let first = standing.state().failure.as_ref().unwrap().1;
+        let first = standing.state().failure.as_ref().unwrap().since;
         standing.failed("still no".to_owned());
-        let (cause, since) = standing.state().failure.clone().unwrap();
+        let Failure { cause, since, .. } = standing.state().failure.clone().unwrap();
         assert_eq!((cause.as_str(), since), ("still no", first));
         assert!(!standing.is_advertised());
         standing.acknowledged();
         let shown = standing.shown("acme/x_v1", Instant::now());
         assert!(shown.is_advertised && shown.error.is_none() && shown.age_ms.is_some());
         standing.failed("lost".to_owned());
-        assert!(standing.state().failure.as_ref().unwrap().1 >= first);
+        assert!(standing.state().failure.as_ref().unwrap().since >= first);
         assert!(standing.shown("acme/x_v1", Instant::now()).age_ms.is_some(), "the last success is not forgotten");
+    }
+
+    /// It is served anew each time, and acknowledged each time.
+    #[test]
+    fn what_is_acknowledged_and_never_found_is_missed_from_the_first_time_on() {
+        let standing = Standing::new(Arc::default());
+        standing.acknowledged();
+        assert!(standing.is_advertised());
+        standing.unfound("the mesh does not find it".to_owned());
+        let first = standing.state().failure.as_ref().unwrap().since;
+        standing.acknowledged();
+        standing.failed("refused meanwhile".to_owned());
+        standing.acknowledged();
+        assert!(!standing.is_advertised());
+        assert_eq!(standing.state().failure.as_ref().unwrap().since, first);
+        standing.confirmed();
+        assert!(standing.is_advertised() && standing.shown("acme/x_v1", Instant::now()).error.is_none());
+        standing.unfound("the mesh does not find it".to_owned());
+        standing.unlinked();
+        standing.acknowledged();
+        assert!(standing.is_advertised(), "what another link did not find is no news");
     }
 
     #[test]
@@ -151,7 +197,7 @@ mod tests {
         standing.withdrawn();
         standing.acknowledged();
         assert!(!standing.is_advertised());
-        standing.failed("the mesh does not find it".to_owned());
+        standing.unfound("the mesh does not find it".to_owned());
         assert_eq!(standing.shown("acme/x_v1", Instant::now()).error, None);
     }
 }

@@ -16,6 +16,14 @@ fn key() -> Arc<NodeKey> {
     Arc::new(NodeKey::generate_identity(Profile::PqPure, 0).unwrap())
 }
 
+fn offered(procedure: &'static str) -> Offered {
+    let offer = move |realm: &Realm| {
+        assert!(!procedure.contains("broken"), "nobody offers that");
+        Offer::unary(realm.id, procedure, handler(async |_| Ok(Value::Map(Vec::new()))))
+    };
+    Offered { procedure: procedure.to_owned(), offer: Box::new(offer) }
+}
+
 struct Lab {
     station: Station,
     pool: Pool,
@@ -28,6 +36,11 @@ struct Lab {
 impl Lab {
     /// One procedure, at a station that admits its org, and is not asked to take it yet.
     async fn new() -> Self {
+        Self::offering([PROCEDURE]).await
+    }
+
+    /// Those procedures; what offers one whose name holds `broken` panics.
+    async fn offering<const N: usize>(procedures: [&'static str; N]) -> Self {
         let options = Options::new(Keys { node: key(), realm: key() }, "hecate.local");
         let station = Station::start(Options { puzzle_difficulty: 0, ..options }).await.unwrap();
         let identity = key();
@@ -53,8 +66,7 @@ impl Lab {
         let (node, stations) = (NodeId::from_bytes(pool.node_id()), vec![NodeId::from_bytes(station.node_id())]);
         let up = Linked::Up { pool: pool.clone(), realm: realm.clone(), stations };
         let (linked, state) = watch::channel(up);
-        let offer = |realm: &Realm| Offer::unary(realm.id, PROCEDURE, handler(async |_| Ok(Value::Map(Vec::new()))));
-        let offers = vec![Offered { procedure: PROCEDURE.to_owned(), offer: Box::new(offer) }];
+        let offers = procedures.into_iter().map(offered).collect();
         let advertisements = Advertisements::new(Arc::new(Links::new(node, state)), identity, offers).unwrap();
         Self { station, pool, realm, advertisements, _linked: linked }
     }
@@ -136,4 +148,49 @@ async fn what_was_taken_back_is_answered_until_it_is_stopped() {
     assert_eq!(lab.shown().error, None);
     lab.advertisements.stop().await;
     assert!(lab.pool.call(call()).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_offer_that_panics_hurts_no_other_and_is_told() {
+    let lab = Lab::offering(["hecate-lab/lab.broken_v1", PROCEDURE]).await;
+    let _keeping = lab.keep();
+    let begun = Instant::now();
+    let (broken, well) = loop {
+        let shown = lab.advertisements.shown(Instant::now());
+        let [broken, well] = <[Shown; 2]>::try_from(shown).unwrap();
+        if broken.error.is_some() && well.is_advertised {
+            break (broken, well);
+        }
+        assert!(begun.elapsed() < BOUND, "{broken:?} {well:?}");
+        sleep(Duration::from_millis(10)).await;
+    };
+    assert!(broken.error.unwrap().contains("panicked") && !broken.is_advertised && broken.failing_ms.is_some());
+    assert_eq!((well.procedure.as_str(), well.error), (PROCEDURE, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_looks_after_an_advertisement_begins_again_after_a_panic() {
+    let row = |procedure| {
+        let pace = Arc::new(Pace { count: 2, turns: Mutex::default() });
+        let standing = Standing::new(Arc::default());
+        standing.acknowledged();
+        Arc::new(Row { offered: offered(procedure), standing, pace, servings: Mutex::default() })
+    };
+    let rows = [row("hecate-lab/lab.well_v1"), row("hecate-lab/lab.broken_v1")];
+    let (begun, counted) = watch::channel(0);
+    let looking = look_after(rows.iter().cloned(), |row| {
+        let begun = begun.clone();
+        async move {
+            if row.offered.procedure.contains("broken") {
+                begun.send_modify(|begun| *begun += 1);
+                assert!(*begun.borrow() > 2, "the first and the second time");
+            }
+            std::future::pending().await
+        }
+    });
+    assert!(timeout(Duration::from_secs(300), looking).await.is_err(), "it never ends");
+    assert_eq!(*counted.borrow(), 3);
+    let shown = rows.each_ref().map(|row| row.standing.shown(&row.offered.procedure, Instant::now()));
+    assert_eq!(shown[0].error, None);
+    assert!(shown[1].error.as_deref().is_some_and(|error| error.contains("panicked")) && !shown[1].is_advertised);
 }

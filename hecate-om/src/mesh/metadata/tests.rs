@@ -19,8 +19,13 @@ fn request(told: Value) -> Value {
 
 #[test]
 fn what_a_caller_tells_arrives_and_leaves_the_request_as_it_was() {
-    let all = Metadata { hops: 16, traceparent: Some("00-".to_owned() + &"a".repeat(52)), deadline_ms: Some(30_000) };
-    let most = Metadata { hops: u8::MAX, traceparent: None, deadline_ms: Some(i64::MAX.unsigned_abs()) };
+    let all = Metadata {
+        hops: 16,
+        traceparent: Some("00-".to_owned() + &"a".repeat(52)),
+        deadline_ms: Some(30_000),
+        stream: Some([7; 16]),
+    };
+    let most = Metadata { hops: u8::MAX, traceparent: None, deadline_ms: Some(i64::MAX.unsigned_abs()), stream: None };
     for metadata in [all, most, Metadata::default()] {
         let plain = map([("name", Value::text("Ada"))]);
         let mut payload = plain.clone();

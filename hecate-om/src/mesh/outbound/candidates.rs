@@ -83,7 +83,7 @@ impl Candidates {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use super::super::wire::{Request, Wiring};
+    use super::super::wire::{Request, Talking, Wiring};
     use super::*;
     use crate::mesh::value::Value;
 
@@ -106,6 +106,10 @@ mod tests {
 
         fn call(&self, _: Request) -> Wiring<Value> {
             Box::pin(async { Ok(Value::Null) })
+        }
+
+        fn open(&self, _: Request) -> Wiring<Talking> {
+            Box::pin(async { Err(WireError::Broken("no streams".to_owned())) })
         }
     }
 

@@ -55,9 +55,13 @@ impl Outcome {
     fn of_reply(mut reply: Value) -> Self {
         match metadata::take_refusal(&mut reply) {
             None => Self::Reply(reply),
-            Some(error) if error.is_not_taken() => Self::NotRun(Cause::Busy(error)),
-            Some(error) => Self::Refused(error),
+            Some(error) => Self::of_refusal(error),
         }
+    }
+
+    /// What a provider refused with in band.
+    pub(super) fn of_refusal(error: CapabilityError) -> Self {
+        if error.is_not_taken() { Self::NotRun(Cause::Busy(error)) } else { Self::Refused(error) }
     }
 
     fn of_pool(error: PoolError) -> Self {
@@ -109,6 +113,10 @@ impl Outcome {
             LinkError::Relay { code, .. } => {
                 Self::NotRun(Cause::Gone(format!("the station does not reach it: {code}")))
             }
+            LinkError::Stream { code, relay: true, .. } => {
+                Self::of_link(LinkError::Relay { reported_by: [0; 32], code })
+            }
+            LinkError::Stream { code, message, .. } => Self::of_stream(&code, &message),
             LinkError::CallTimeout => Self::TimedOut,
             LinkError::SealedRefused { .. } => {
                 Self::NotRun(Cause::Other("it could not open the sealed request".to_owned()))
@@ -152,7 +160,6 @@ impl Outcome {
             | LinkError::Stopped
             | LinkError::RegisterRefused { .. }
             | LinkError::RegisterUnacknowledged(_)
-            | LinkError::Stream { .. }
             | LinkError::EndOfStream
             | LinkError::StreamClosed
             | LinkError::StreamOpenTooLarge(_)
@@ -166,6 +173,24 @@ impl Outcome {
             | ConfidentialityReason::KeyMismatch
             | ConfidentialityReason::NoSignedState => Self::NotRun(Cause::Other(what.to_owned())),
             ConfidentialityReason::ReplyNotOpened => Self::Unknown(what.to_owned()),
+        }
+    }
+
+    /// What a provider ended a stream with.
+    fn of_stream(code: &str, message: &str) -> Self {
+        match code {
+            // Its handler failed with a text.
+            "error" => Self::of_provider("handler_error", Some(message)),
+            "not_found" => Self::of_provider("unknown_next_peer", None),
+            "mode_mismatch" => {
+                Self::NotRun(Cause::Other("there it is of another kind: other things of it are streams".to_owned()))
+            }
+            "too_many_sessions" => {
+                let error = CapabilityError::new(ErrorCode::Overloaded, "the provider has as many streams as it may");
+                Self::NotRun(Cause::Busy(error.retryable(Some(RETRY_AFTER))))
+            }
+            "resource_exhausted" | "malformed_frame" => Self::Unknown(format!("the stream was ended: {code}")),
+            code => Self::of_provider(code, Some(message)),
         }
     }
 

@@ -10,7 +10,7 @@ use macula_rust::pool::PoolError;
 use macula_rust::station_link::LinkError;
 use serde::{Deserialize, Serialize};
 
-use super::wire::{WireError, Wiring};
+use super::wire::{Talking, WireError, Wiring};
 use super::*;
 use crate::capability::{Capability, CapabilityInfo, Trace};
 use crate::client::calling::{Cause, Seal, sealed};
@@ -100,6 +100,10 @@ impl Wire for Arc<Fabric> {
         self.resolved.fetch_add(1, Ordering::Relaxed);
         let advertised = self.advertised.lock().unwrap().clone();
         Box::pin(async move { Ok(advertised) })
+    }
+
+    fn open(&self, _: Request) -> Wiring<Talking> {
+        Box::pin(async { Err(WireError::Broken("no streams".to_owned())) })
     }
 
     fn call(&self, request: Request) -> Wiring<Value> {

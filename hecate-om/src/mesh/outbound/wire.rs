@@ -5,11 +5,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use macula_rust::pool::{Call, PoolError};
-use macula_rust::station_link::Confidentiality;
+use macula_rust::pool::{Call, PoolError, StreamCall};
+use macula_rust::station_link::{Confidentiality, Stream};
 use tokio::runtime::Handle;
+use tokio::sync::watch;
 
+use crate::capability::Kind;
 use crate::mesh::link::{Links, NoLink};
+use crate::mesh::metadata::StreamName;
+use crate::mesh::stream::{self, Arrivals, Granting, Grants, Side, Window};
 use crate::mesh::value::Value;
 use crate::node_id::NodeId;
 
@@ -20,6 +24,17 @@ pub(super) struct Request {
     pub(super) payload: Value,
     pub(super) timeout: Duration,
     pub(super) token: Option<Arc<[u8]>>,
+    /// What of it is a stream.
+    pub(super) kind: Kind,
+    /// Where, and under which name, what a stream of replies may send is granted.
+    pub(super) grants: Option<(String, StreamName)>,
+}
+
+/// A stream that was opened. It is left when what arrives is dropped.
+pub(super) struct Talking {
+    pub(super) stream: Stream,
+    pub(super) window: Arc<Window>,
+    pub(super) arrivals: Arrivals,
 }
 
 /// What the SDK said in place of an answer.
@@ -40,6 +55,9 @@ pub(super) trait Wire: Send + Sync + 'static {
 
     /// Brings a request to its provider.
     fn call(&self, request: Request) -> Wiring<Value>;
+
+    /// Opens a stream at its provider.
+    fn open(&self, request: Request) -> Wiring<Talking>;
 }
 
 /// The links, and the threads that they live on.
@@ -97,6 +115,42 @@ impl Wire for OnLinks {
                 confidential: Confidentiality::Preferred,
             };
             pool.call(call).await.map_err(WireError::Pool)
+        })
+    }
+
+    fn open(&self, request: Request) -> Wiring<Talking> {
+        let (links, linked) = (Arc::clone(&self.links), self.links.linked());
+        self.done(async move {
+            let (pool, realm) = linked.map_err(WireError::NoLink)?;
+            let Some(mode) = stream::mode(request.kind) else {
+                return Err(WireError::Broken("a call of one reply is no stream".to_owned()));
+            };
+            let call = StreamCall {
+                realm: realm.id,
+                procedure: request.procedure.to_string(),
+                provider: *request.provider.as_bytes(),
+                mode,
+                payload: request.payload,
+                // It is about when the provider takes the call, and ends no stream.
+                deadline: Duration::ZERO,
+                token: request.token.map(|token| token.to_vec()),
+                proofs: Vec::new(),
+                confidential: Confidentiality::Preferred,
+            };
+            let stream = pool.open_stream(call).await.map_err(WireError::Pool)?;
+            let window = Arc::new(Window::kept());
+            let grants = match (request.kind, request.grants) {
+                (_, Some((procedure, name))) => {
+                    let (told, taken) = watch::channel(0);
+                    tokio::spawn(Granting { links, provider: request.provider, procedure, name }.run(taken));
+                    Grants::Aside(told)
+                }
+                (Kind::Bidi, None) => Grants::InBand,
+                (_, None) => Grants::None,
+            };
+            let side =
+                Side { stream: stream.clone(), window: Arc::clone(&window), grants, is_ours: false, is_left: true };
+            Ok(Talking { stream, window, arrivals: stream::arrivals(side) })
         })
     }
 }

@@ -1,0 +1,32 @@
+use hecate_om::prelude::*;
+
+#[derive(Default)]
+struct Counter;
+
+#[message]
+struct Count {
+    to: u64,
+}
+
+#[message]
+struct Number {
+    value: u64,
+}
+
+/// Counts.
+#[hecate_service(name = "hecate-counter")]
+impl Counter {
+    /// Counts numbers.
+    #[capability(version = 1)]
+    async fn count(&self, numbers: &mut RequestStream<Number>) -> Result<Number> {
+        while let Some(number) = numbers.next().await {
+            return number;
+        }
+        todo!()
+    }
+}
+
+fn main() -> ExitCode {
+    let _ = Counter::COUNT;
+    hecate_om::run::<Counter>()
+}

@@ -1,0 +1,30 @@
+use hecate_om::prelude::*;
+
+#[derive(Default)]
+struct Counter;
+
+#[message]
+struct Count {
+    to: u64,
+}
+
+#[message]
+struct Number {
+    value: u64,
+}
+
+/// Counts.
+#[hecate_service(name = "hecate-counter")]
+impl Counter {
+    /// Counts numbers.
+    #[capability(version = 1)]
+    async fn count(&self, request: Count) -> Result<RequestStream<Number>> {
+        drop(request);
+        todo!()
+    }
+}
+
+fn main() -> ExitCode {
+    let _ = Counter::COUNT;
+    hecate_om::run::<Counter>()
+}
