@@ -44,6 +44,8 @@ impl Stream for Taking {
         self.progress.touch();
         Poll::Ready(item.map(|item| match item {
             Ok(item) if item.size() > self.place.limits().payload() => Err(self.place.too_large()),
+            // Whoever reads them holds no more than was declared.
+            Err(error) if matches!(error.kind(), ErrorCode::PayloadTooLarge) => Err(self.place.too_large()),
             item => item,
         }))
     }

@@ -37,7 +37,7 @@ impl Ending {
         for _ in &ENDING {
             handlers.unary(async |_lab, _call: Call<Lab>, request: Text| {
                 let (dropped, go_on) = HERE.with_borrow(|here| here.clone()).unwrap();
-                let _bomb = (request.text == "bomb").then_some(Bomb);
+                let _bomb = (request.text == "bomb").then(|| Bomb);
                 let _dropped = Dropped(dropped);
                 go_on.notified().await;
                 Ok::<_, CapabilityError>(request)

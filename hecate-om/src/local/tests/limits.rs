@@ -103,7 +103,7 @@ fn each_change_and_each_refusal_of_one_is_one_line() {
     assert_eq!(lines[0], changed);
     for (line, words) in lines[1..].iter().zip([
         &["capability=\"lab.tell\"", "`concurrency` takes a whole number from 1 to 1024, found `9000`"][..],
-        &["did you mean"],
+        &["no capability `lab."],
         &["the request"],
     ]) {
         let is_told = line.starts_with(&format!("INFO message=limits were not changed uid={uid}"));
