@@ -17,7 +17,7 @@ pub(crate) mod panics;
 mod record;
 #[cfg(test)]
 pub(crate) mod seen;
-mod text;
+pub(crate) mod text;
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal};
