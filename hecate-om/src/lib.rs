@@ -80,6 +80,9 @@ mod contract;
 mod dispatch;
 mod exit;
 mod folder;
+#[cfg(all(any(test, fuzzing), feature = "macula"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod guard;
 mod health;
 #[cfg(feature = "macula")]

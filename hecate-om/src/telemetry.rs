@@ -15,7 +15,9 @@ mod log;
 pub(crate) mod metrics;
 pub(crate) mod panics;
 mod record;
-mod text;
+#[cfg(test)]
+pub(crate) mod seen;
+pub(crate) mod text;
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal};

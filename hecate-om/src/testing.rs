@@ -30,6 +30,7 @@
 mod carried;
 #[cfg(feature = "macula")]
 mod mesh;
+mod messages;
 
 use std::fmt;
 use std::fs::{DirBuilder, OpenOptions};
@@ -68,6 +69,7 @@ use crate::telemetry::{Audience, chain};
 
 #[cfg(feature = "macula")]
 pub use self::mesh::Mesh;
+pub use self::messages::messages_arrive;
 
 /// Runs a test that awaits, for packages that have no runtime of their own.
 ///

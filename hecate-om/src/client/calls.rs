@@ -125,7 +125,7 @@ impl Calls {
     }
 
     /// Those of a service that makes none.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn none_of(service: &'static ServiceInfo) -> Arc<Self> {
         let settings = CallSettings {
             org: service.name.to_owned(),
