@@ -14,11 +14,11 @@ mod problem;
 mod sample;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::capability::json;
-use crate::capability::{Access, CapabilityInfo, HandlerContract, RefusalCode};
+use crate::capability::{Access, CapabilityInfo, HandlerContract, Kind, RefusalCode};
 use crate::service::{Blueprint, ServiceInfo};
 pub(crate) use message::MessageSchema;
 
@@ -48,6 +48,9 @@ struct CapabilityContract {
     description: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     deprecated: Option<&'static str>,
+    /// Of what streams, `request` and `reply` are the items.
+    #[serde(skip_serializing_if = "is_unary", serialize_with = "as_text")]
+    kind: Kind,
     /// Told to callers; not of the contract that a lock holds.
     #[serde(skip)]
     access: Access,
@@ -98,6 +101,15 @@ pub(crate) fn schemas<R: JsonSchema + 'static, T: JsonSchema + 'static>() -> [Me
     [MessageSchema::request(json::schema::<R>), MessageSchema::reply(json::schema::<T>)]
 }
 
+/// Most are, and say nothing of it.
+fn is_unary(kind: &Kind) -> bool {
+    *kind == Kind::Unary
+}
+
+fn as_text<S: Serializer>(kind: &Kind, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(kind)
+}
+
 impl CapabilityContract {
     fn new(info: &CapabilityInfo, handler: &HandlerContract) -> Self {
         Self {
@@ -105,6 +117,7 @@ impl CapabilityContract {
             version: info.version,
             description: info.description,
             deprecated: info.deprecated,
+            kind: info.kind,
             access: info.access,
             is_idempotent: info.is_idempotent,
             request: MessageSchema::request(handler.request),
@@ -149,6 +162,18 @@ mod tests {
         let capability = &document["capabilities"][0];
         assert_eq!(capability["request"]["$defs"]["Placed"]["required"], json!(["order"]));
         assert_eq!(capability["reply"]["$defs"]["Placed"]["required"], json!(["order", "notes"]));
+    }
+
+    #[test]
+    fn what_streams_says_so_and_the_rest_reads_as_ever() {
+        let kinds = |contract: &super::Contract| {
+            let document: serde_json::Value = serde_json::from_str(&contract.to_json()).unwrap();
+            let capabilities = document["capabilities"].as_array().unwrap();
+            capabilities.iter().map(|capability| capability.get("kind").cloned()).collect::<Vec<_>>()
+        };
+        assert_eq!(kinds(&fixtures::shop()), [None, None]);
+        let streams = ["server_stream", "client_stream", "bidi"].map(|kind| Some(json!(kind)));
+        assert_eq!(kinds(&fixtures::streams()), streams);
     }
 
     #[test]

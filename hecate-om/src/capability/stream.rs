@@ -140,9 +140,11 @@ impl<O: Send + 'static> ReplyStream<O> {
                     return Poll::Ready(Some(Ok(item)));
                 }
                 match producer.as_mut().map(|producer| producer.as_mut().poll(context)) {
-                    // It may have sent something.
-                    Some(Poll::Pending) if !items.is_empty() => {}
-                    Some(Poll::Pending) => return Poll::Pending,
+                    // It may have sent something. Not asked as above, where tokio says no to whoever did much at
+                    // once: this would go round for ever.
+                    Some(Poll::Pending) => {
+                        return items.try_recv().map_or(Poll::Pending, |item| Poll::Ready(Some(Ok(item))));
+                    }
                     Some(Poll::Ready(ended)) => {
                         producer = None;
                         failed = ended.err().map(Refusal::into_error);
@@ -233,5 +235,31 @@ where
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<T>> {
         (self.0)(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_stream_that_is_always_ready_comes_to_its_end() {
+        // Far more than tokio lets one task do at once.
+        let mut numbers = ReplyStream::produce(async |sink| {
+            for number in 0..10_000 {
+                sink.send(number).await;
+            }
+            Ok::<_, CapabilityError>(())
+        });
+        let read = async {
+            let mut count = 0;
+            while let Some(number) = poll_fn(|context| poll(&mut numbers.0, context)).await {
+                assert_eq!(number.unwrap(), count);
+                count += 1;
+            }
+            count
+        };
+        let count = tokio::time::timeout(std::time::Duration::from_secs(30), read).await;
+        assert_eq!(count.unwrap(), 10_000);
     }
 }

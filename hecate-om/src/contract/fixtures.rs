@@ -6,7 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Contract;
-use crate::capability::{CapabilityError, CapabilityInfo, HandlerContract, Refusal, RefusalCode, Reply, Request, json};
+use crate::capability::{
+    CapabilityError, CapabilityInfo, HandlerContract, Kind, Refusal, RefusalCode, Reply, Request, json,
+};
 use crate::service::{IdentitySpec, ServiceInfo};
 
 #[derive(Serialize, Deserialize, JsonSchema)]
@@ -80,6 +82,17 @@ pub(super) fn shop() -> Contract {
         CapabilityInfo::new("shop.ping", 1, "Does nothing.", 30_000).deprecated("health is served elsewhere"),
     ];
     let handlers = [handler::<Order, Placed, OrderRefusal>(), handler::<(), (), CapabilityError>()];
+    Contract::new(service(capabilities), &handlers)
+}
+
+/// A service with a capability of each kind that streams.
+pub(super) fn streams() -> Contract {
+    let capabilities = vec![
+        CapabilityInfo::new("shop.watch", 1, "Tells what is ordered.", 30_000).kind(Kind::ServerStream),
+        CapabilityInfo::new("shop.bulk", 1, "Places many orders.", 30_000).kind(Kind::ClientStream),
+        CapabilityInfo::new("shop.haggle", 1, "Goes on and on.", 30_000).kind(Kind::Bidi),
+    ];
+    let handlers = [(); 3].map(|()| handler::<Order, Placed, OrderRefusal>());
     Contract::new(service(capabilities), &handlers)
 }
 

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::components::{Components, reference};
 use super::{CapabilityContract, Contract};
 use crate::capability::{ErrorCode, RefusalCode};
+use crate::local::stream::{EVENTS, NDJSON};
 
 // No capability's name, and so no component of its types, is without a dot.
 const PROBLEM: &str = "Problem";
@@ -133,7 +134,11 @@ pub(super) fn document(contract: &Contract) -> Value {
 fn operation(capability: &CapabilityContract, components: &mut Components) -> Value {
     let messages = components.add_messages(capability);
     let mut responses = Map::new();
-    responses.insert("200".to_owned(), json_response("The reply.", &messages.reply));
+    let reply = match capability.kind.gives_stream() {
+        true => streamed_response(&messages.reply),
+        false => json_response("The reply.", &messages.reply),
+    };
+    responses.insert("200".to_owned(), reply);
     for failure in &FAILURES {
         let reference = format!("#/components/responses/{}", failure.component);
         responses.insert(failure.status.to_string(), json!({"$ref": reference}));
@@ -145,8 +150,9 @@ fn operation(capability: &CapabilityContract, components: &mut Components) -> Va
         "operationId": format!("{}.v{}", capability.name, capability.version),
         "summary": capability.description.lines().next().unwrap_or_default(),
         "description": capability.description,
-        "requestBody": {"required": true, "content": {"application/json": {"schema": messages.request}}},
+        "requestBody": request_body(capability, &messages.request),
         "responses": responses,
+        "x-kind": capability.kind.to_string(),
         "x-access": capability.access.to_string(),
         "x-idempotent": capability.is_idempotent,
     });
@@ -155,6 +161,35 @@ fn operation(capability: &CapabilityContract, components: &mut Components) -> Va
         operation["description"] = format!("{}\n\nDeprecated: {reason}", capability.description).into();
     }
     operation
+}
+
+fn request_body(capability: &CapabilityContract, schema: &Value) -> Value {
+    if !capability.kind.takes_stream() {
+        return json!({"required": true, "content": {"application/json": {"schema": schema}}});
+    }
+    json!({
+        "required": true,
+        "description": "The requests, a line each. They are read as the service asks for them, and may be sent while \
+                        it answers.",
+        "content": {NDJSON: items(schema)},
+    })
+}
+
+/// What a capability answers with that gives a stream.
+fn streamed_response(reply: &Value) -> Value {
+    json!({
+        "description": "The replies, each when it is made: as lines, or as the `data` of events where the header \
+                        `Accept` asks for them. What is refused before the first has a status of its own. An error \
+                        after it is the last line, `{\"_hecate\": {\"error\": {..}}}` with the members `code`, \
+                        `message`, `details`, `retryable`, `retry_after_ms` and `call_id`, or the event `error` with \
+                        a problem; the event `end` follows the last reply.",
+        "content": {NDJSON: items(reply), EVENTS: items(reply)},
+    })
+}
+
+/// Content of one document after the other, each of this schema: OpenAPI 3.1 has no word for it.
+fn items(schema: &Value) -> Value {
+    json!({"schema": schema, "x-streamed": true})
 }
 
 fn read(operation_id: &str, summary: &str, schema: &Value) -> Value {
@@ -211,13 +246,17 @@ fn listing() -> Value {
                     "name": {"type": "string"},
                     "version": {"type": "integer", "minimum": 1, "maximum": 65535},
                     "description": {"type": "string"},
+                    "kind": {
+                        "enum": ["unary", "server_stream", "client_stream", "bidi"],
+                        "description": "What of a call is a stream.",
+                    },
                     "access": {"type": "string", "description": "Who may call it over the mesh: `open`, `realm` or `issuer:<node>`."},
                     "idempotent": {"type": "boolean", "description": "Whether a call may be made again whose outcome is uncertain."},
                     "timeout_ms": {"type": "integer", "minimum": 1},
                     "path": {"type": "string", "description": "Where to post a request."},
                     "deprecated": {"type": "string", "description": "Why callers should move on, if they should."},
                 },
-                "required": ["name", "version", "description", "access", "idempotent", "timeout_ms", "path"],
+                "required": ["name", "version", "description", "kind", "access", "idempotent", "timeout_ms", "path"],
             }},
         },
         "required": ["service", "version", "capabilities"],

@@ -66,6 +66,33 @@ fn reply(document: &Value) -> &Value {
     &operation(document)["responses"]["200"]["content"]["application/json"]["schema"]["$ref"]
 }
 
+#[test]
+fn what_streams_is_told_with_the_schema_of_its_items() {
+    let document = fixtures::streams().openapi();
+    let operation = |name: &str| document["paths"][format!("/capabilities/shop.{name}/v1")]["post"].clone();
+    let kinds = |content: &Value| content.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let (json, lines) = ("application/json", "application/x-ndjson");
+    let events = "text/event-stream";
+    for (name, kind, taken, given) in [
+        ("watch", "server_stream", json, &[lines, events][..]),
+        ("bulk", "client_stream", lines, &[json]),
+        ("haggle", "bidi", lines, &[lines, events]),
+    ] {
+        let operation = operation(name);
+        assert_eq!(operation["x-kind"], kind);
+        let (request, reply) = (&operation["requestBody"]["content"], &operation["responses"]["200"]["content"]);
+        assert_eq!(
+            (kinds(request), kinds(reply)),
+            (vec![taken.to_owned()], given.iter().map(|kind| (*kind).to_owned()).collect())
+        );
+        assert!(request[taken]["schema"]["$ref"].as_str().unwrap().contains("Order"), "{request}");
+        for form in given {
+            assert!(reply[*form]["schema"]["$ref"].as_str().unwrap().contains("Placed"), "{reply}");
+        }
+        assert!(operation["responses"]["422"].is_object());
+    }
+}
+
 /// Every `$ref` in the document, those of the operations included.
 fn references(value: &Value, found: &mut Vec<String>) {
     match value {
