@@ -140,9 +140,11 @@ impl<O: Send + 'static> ReplyStream<O> {
                     return Poll::Ready(Some(Ok(item)));
                 }
                 match producer.as_mut().map(|producer| producer.as_mut().poll(context)) {
-                    // It may have sent something.
-                    Some(Poll::Pending) if !items.is_empty() => {}
-                    Some(Poll::Pending) => return Poll::Pending,
+                    // It may have sent something, which comes although this task has had its turn: looked for
+                    // in the way of above, it would not, and never.
+                    Some(Poll::Pending) => {
+                        return items.try_recv().map_or(Poll::Pending, |item| Poll::Ready(Some(Ok(item))));
+                    }
                     Some(Poll::Ready(ended)) => {
                         producer = None;
                         failed = ended.err().map(Refusal::into_error);
