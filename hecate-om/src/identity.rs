@@ -12,8 +12,6 @@ mod error;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod key;
-#[cfg(test)]
-pub(crate) mod lines;
 mod names;
 mod place;
 mod seed;

@@ -15,6 +15,8 @@ mod log;
 pub(crate) mod metrics;
 pub(crate) mod panics;
 mod record;
+#[cfg(test)]
+pub(crate) mod seen;
 pub(crate) mod text;
 
 use std::fmt::Display;

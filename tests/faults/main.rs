@@ -13,6 +13,7 @@ mod latency;
 mod lessons;
 mod mesh;
 mod notify;
+mod overload;
 mod promises;
 mod providers;
 mod secrets;

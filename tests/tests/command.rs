@@ -33,6 +33,7 @@ fn help_and_version_tell_what_there_is() {
             "usage: hecate-lab",
             "health",
             "call",
+            "limits",
             "manifest",
             "contract",
             "HECATE_STOP_TIMEOUT",
@@ -67,6 +68,9 @@ fn a_typing_mistake_is_told_with_what_may_have_been_meant() {
         (&["manifest", "now"], "`manifest` takes nothing more, found `now`"),
         (&["--ready", "manifest"], "`--ready` goes with `health`"),
         (&["call"], "call greeter.greet"),
+        (&["limits", "lab.say", "--totl", "1/1s"], "did you mean `--total`?"),
+        (&["limits", "lab.say", "--total", "many"], "takes a rate, such as 100/10s, found `many`"),
+        (&["limits", "--concurrency", "1"], "which capability?"),
         (&["call", "lab.say@x"], "`lab.say@x` is no capability"),
         (&["call", "lab.say@70000"], "a version is 1 to 65535"),
         (&["call", "lab say@1", "{}"], "`lab say@1` is no capability"),
@@ -152,6 +156,58 @@ fn call_prints_the_reply_and_tells_a_refusal_by_its_exit_code() {
     let (code, _, stderr) = lab().run(&["call", "lab.say", "{}"]);
     assert_eq!(code, 2, "nobody is there");
     assert!(stderr.contains("api.sock") && stderr.contains("hecate-lab run`"), "{stderr}");
+}
+
+#[test]
+fn limits_are_shown_and_changed_by_the_command_and_every_change_is_told() {
+    let (code, _, stderr) = lab().run(&["limits"]);
+    assert_eq!(code, 2, "nobody is there");
+    assert!(stderr.contains("api.sock") && stderr.contains("hecate-lab run`"), "{stderr}");
+
+    let process = lab().ready();
+    let (code, table, stderr) = process.launch.run(&["limits"]);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    assert!(
+        table.starts_with("CAPABILITY ") && table.contains("lab.say@1 ") && table.contains("lab.hold@1 "),
+        "{table}"
+    );
+    let changing = ["limits", "lab.say@1", "--concurrency", "10", "--per-caller", "100/10s", "--payload", "1KiB"];
+    let (code, table, _) = process.launch.run(&changing);
+    assert_eq!(code, 0, "{table}");
+    let words: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(words[1], ["lab.say@1", "payload", "1MiB", "1KiB", "0"]);
+    assert_eq!(words[3], ["concurrency", "1024", "10", "0", "0"]);
+    assert_eq!(words[4], ["per-caller", "600/10s", "100/10s", "0"]);
+    let large = json!({"text": "x".repeat(2000)}).to_string();
+    assert!(process.launch.run(&["call", "lab.say@1", &large]).2.contains("payload_too_large"));
+    let (_, shown, _) = process.launch.run(&["limits", "lab.say@1", "--json"]);
+    let shown = &json(&shown)["capabilities"][0];
+    assert_eq!((&shown["current"]["concurrency"], &shown["refused"]["payload_bytes"]), (&json!(10), &json!(1)));
+
+    let (code, stdout, stderr) = process.launch.run(&["limits", "lab.say@1", "--concurrency", "2000", "--reply", "0"]);
+    assert_eq!((code, stdout.as_str()), (1, ""));
+    assert!(stderr.contains("from 1 to 1024, found `2000`") && stderr.contains("`reply_bytes`"), "{stderr}");
+    let (code, _, stderr) = process.launch.run(&["limits", "lab.sya"]);
+    assert!(code == 64 && stderr.contains("no capability `lab.sya@1` is here"), "{code} {stderr}");
+
+    let audited = hecate_om_tests::eventually("both lines", || {
+        let lines: Vec<_> = process.log().into_iter().filter(|line| line["target"] == "hecate_om::audit").collect();
+        (lines.len() == 2).then_some(lines)
+    });
+    let uid = rustix::process::geteuid().as_raw();
+    for (line, message) in audited.iter().zip(["limits were changed", "limits were not changed"]) {
+        assert_eq!((&line["message"], &line["level"], &line["uid"]), (&json!(message), &json!("INFO"), &json!(uid)));
+        assert_eq!((&line["capability"], &line["capability_version"]), (&json!("lab.say"), &json!(1)));
+    }
+    assert_eq!(audited[0]["from"], "payload_bytes 1048576, concurrency 1024, per_caller 600 calls in 10s");
+    assert_eq!(audited[0]["to"], "payload_bytes 1024, concurrency 10, per_caller 100 calls in 10s");
+
+    // What was changed is gone with the process.
+    drop(process);
+    let process = lab().ready();
+    let (_, shown, _) = process.launch.run(&["limits", "lab.say@1", "--json"]);
+    let shown = &json(&shown)["capabilities"][0];
+    assert_eq!(shown["current"], shown["declared"]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{CallId, MAX_HOPS};
 
@@ -204,6 +204,18 @@ impl CapabilityError {
     #[must_use]
     pub fn with_details(mut self, details: Value) -> Self {
         self.details = Some(Box::new(details));
+        self
+    }
+
+    /// The same, of the item of a stream that it is about; the first is 1.
+    #[must_use]
+    pub(crate) fn in_item(mut self, item: u64) -> Self {
+        self.message = format!("item {item}: {}", self.message).into();
+        match self.details.as_deref_mut() {
+            Some(Value::Object(details)) => drop(details.insert("item".to_owned(), item.into())),
+            Some(_) => {}
+            None => self.details = Some(Box::new(json!({"item": item}))),
+        }
         self
     }
 

@@ -212,12 +212,17 @@ fn read_all<I: Request>(input: Input) -> Result<RequestStream<I>, CapabilityErro
     let Input::Items(Incoming { mut items, .. }) = input else {
         return Err(CapabilityError::invalid_request("this capability takes a stream of requests, not one"));
     };
-    let next = move |context: &mut Context<'_>| items.as_mut().poll_next(context).map(|item| item.map(read_item));
+    let mut taken = 0_u64;
+    let next = move |context: &mut Context<'_>| {
+        let item = ready!(items.as_mut().poll_next(context));
+        taken += 1;
+        Poll::Ready(item.map(|item| read_item(item?).map_err(|error| error.in_item(taken))))
+    };
     Ok(RequestStream::new(FromPoll(next)))
 }
 
-fn read_item<I: Request>(item: Result<Item, CapabilityError>) -> Result<I, CapabilityError> {
-    read(match item? {
+fn read_item<I: Request>(item: Item) -> Result<I, CapabilityError> {
+    read(match item {
         Item::Json(body) => Input::Json(body),
         #[cfg(feature = "macula")]
         Item::Value(value) => Input::Value(value),

@@ -1,6 +1,8 @@
 //! Each call counts once, as what it came to.
 
+mod cancelled;
 mod guarded;
+mod limits;
 mod streams;
 
 use std::future::{Future, poll_fn};

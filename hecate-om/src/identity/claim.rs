@@ -209,12 +209,12 @@ fn pause<T>(answer: &Result<T, Refused>, backoff: &mut Backoff) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use super::super::lines;
     use super::super::names::tests::parrot;
     use super::*;
     use crate::health::fixtures;
     use crate::mesh::link::Linked;
     use crate::node_id::NodeId;
+    use crate::telemetry::seen;
 
     fn realm(name: Option<&str>) -> Realm {
         Realm { id: [0xab; 32], name: name.map(str::to_owned), key: Vec::new() }
@@ -295,7 +295,7 @@ mod tests {
     #[test]
     fn each_change_of_kind_is_one_line_with_the_realm_and_the_org() {
         let lines =
-            lines::of(concat!(module_path!(), "::each_change_of_kind_is_one_line_with_the_realm_and_the_org"), || {
+            seen::of(concat!(module_path!(), "::each_change_of_kind_is_one_line_with_the_realm_and_the_org"), || {
                 let (_, state) = watch::channel(Linked::Down(Vec::new()));
                 let links = Arc::new(Links::new(NodeId::from_bytes([7; 32]), state));
                 let claims = Claims::new(links, Arc::new(parrot()), fixtures::running());

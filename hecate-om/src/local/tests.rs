@@ -1,5 +1,7 @@
 //! What the head of a call does, over a real socket.
 
+mod limits;
+
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -29,9 +31,11 @@ struct Told {
     left_ms: u64,
 }
 
-static CAPABILITIES: [CapabilityInfo; 2] = [
+static CAPABILITIES: [CapabilityInfo; 4] = [
     CapabilityInfo::new("lab.tell", 1, "Tells what came.", 30_000),
     CapabilityInfo::new("lab.few", 1, "For few.", 30_000).access(Access::Issuer(NodeId::from_bytes([3; 32]))),
+    CapabilityInfo::new("lab.wait", 1, "Waits for ever.", 30_000),
+    CapabilityInfo::new("lab.stay", 1, "Waits as long as its caller.", 30_000).cancel_on_disconnect(),
 ];
 static INFO: ServiceInfo = {
     let identity = IdentitySpec::new("lab", &[], &[], 30);
@@ -47,17 +51,31 @@ struct Served {
 
 impl Served {
     fn new() -> Self {
+        Self::run_by(rustix::process::geteuid().as_raw())
+    }
+
+    fn run_by(owner: u32) -> Self {
         let mut handlers = Handlers::<Lab>::new();
-        for _ in &CAPABILITIES {
+        for _ in &CAPABILITIES[..2] {
             handlers.unary(async |_lab, call: Call<Lab>, _request: serde_json::Map<String, Value>| {
                 let left_ms = call.time_left().as_millis() as u64;
                 Ok::<_, CapabilityError>(Told { hops: call.hops(), left_ms })
             });
         }
-        Self::of(&INFO, handlers.bind(&Arc::new(Lab), &Calls::none_of(&INFO)))
+        for _ in &CAPABILITIES[2..] {
+            handlers.unary(async |_lab, _call: Call<Lab>, _request: ()| {
+                std::future::pending::<()>().await;
+                Ok::<_, CapabilityError>(())
+            });
+        }
+        Self::serving(&INFO, handlers.bind(&Arc::new(Lab), &Calls::none_of(&INFO)), owner)
     }
 
     fn of(info: &'static ServiceInfo, handlers: Vec<Bound>) -> Self {
+        Self::serving(info, handlers, rustix::process::geteuid().as_raw())
+    }
+
+    fn serving(info: &'static ServiceInfo, handlers: Vec<Bound>, owner: u32) -> Self {
         let dispatch = Dispatch::new(info);
         dispatch.open(handlers);
         let blueprint = Blueprint {
@@ -69,7 +87,9 @@ impl Served {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("api.sock");
         let listener = UnixListener::bind(&socket).unwrap();
-        tokio::spawn(LocalApi::new(blueprint, Arc::clone(&dispatch)).serve(listener));
+        let mut api = LocalApi::new(blueprint, Arc::clone(&dispatch));
+        Arc::get_mut(&mut api).unwrap().owner = owner;
+        tokio::spawn(api.serve(listener));
         Self { dispatch, socket, _folder: folder }
     }
 
@@ -80,8 +100,12 @@ impl Served {
 
     /// Status and body of a call with these header lines.
     async fn call(&self, capability: &str, lines: &str) -> (u16, Value) {
+        self.send(capability, lines, "{}").await
+    }
+
+    async fn send(&self, capability: &str, lines: &str, body: &str) -> (u16, Value) {
         let head = format!("POST /capabilities/{capability}/v1 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n");
-        let request = format!("{head}{lines}content-length: 2\r\n\r\n{{}}");
+        let request = format!("{head}{lines}content-length: {}\r\n\r\n{body}", body.len());
         let socket = self.socket.clone();
         let exchange = move || {
             let mut stream = UnixStream::connect(socket).unwrap();

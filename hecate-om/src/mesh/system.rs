@@ -130,6 +130,38 @@ fn answering(answer: impl Fn() -> Result<Value, CapabilityError> + Send + Sync +
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::capability::CapabilityInfo;
+    use crate::config::SettingsType;
+    use crate::service::{IdentitySpec, ServiceInfo};
+
+    static OFFERS: [CapabilityInfo; 1] = [CapabilityInfo::new("lab.do", 1, "Does it.", 1000)];
+    static LAB: ServiceInfo = {
+        let identity = IdentitySpec::new("lab", &[], &[], 30);
+        ServiceInfo::new("hecate-lab", "1.0.0", "Lab.", "lab::Lab", "lab.rs:1", &OFFERS, identity, 8470, "{}")
+    };
+
+    #[test]
+    fn limits_are_told_to_the_realm_and_changed_by_nobody_over_the_mesh() {
+        let dispatch = Dispatch::new(&LAB);
+        let system = Arc::new(System {
+            blueprint: Blueprint {
+                info: &LAB,
+                settings: SettingsType::of::<()>(),
+                contracts: Vec::new,
+                start: |_| Box::pin(std::future::pending()),
+            },
+            board: Board::new(&LAB, Arc::clone(&dispatch)),
+            org: "acme".to_owned(),
+            node: NodeId::from_bytes([1; 32]),
+            since: Instant::now(),
+            dispatch,
+            description: OnceLock::new(),
+        });
+        let offers: Vec<_> = system.offers().into_iter().map(|(name, access, _)| (name, access)).collect();
+        let expected = [("info", Access::Open), ("describe", Access::Realm), ("get_limits", Access::Realm)];
+        assert_eq!(offers, expected);
+        value::encode(&system.dispatch.told_limits()).unwrap();
+    }
 
     #[test]
     fn a_schema_says_the_same_without_booleans() {

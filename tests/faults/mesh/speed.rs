@@ -37,6 +37,6 @@ fn m2_fifty_capabilities_are_ready_as_fast_as_without_a_mesh_and_advertised_soon
         within(Duration::from_secs(60), "all of them are advertised", || is_advertised(&process).then_some(()));
     println!("50 capabilities are advertised {took:?} after they were ready");
     let mesh = on_mesh(&process);
-    assert_eq!((&mesh["offered"], &mesh["advertised"]), (&json!(52), &json!(52)));
+    assert_eq!((&mesh["offered"], &mesh["advertised"]), (&json!(53), &json!(53)));
     well(&process);
 }

@@ -20,7 +20,7 @@ macro_rules! crowd {
         impl Crowd {
             $(
                 /// Waits with all others.
-                #[capability(name = "crowd.wait", version = $version, timeout = "120s")]
+                #[capability(name = "crowd.wait", version = $version, timeout = "600s")]
                 async fn $wait(&self, request: At) -> Result<()> {
                     crowd::join(request.gate).await;
                     Ok(())
@@ -28,7 +28,7 @@ macro_rules! crowd {
             )*
 
             /// Waits at a gate, and blocks its thread meanwhile.
-            #[capability(version = 1, timeout = "120s")]
+            #[capability(version = 1, timeout = "600s")]
             async fn block(&self, request: At) -> Result<()> {
                 gate::block(request.gate);
                 Ok(())

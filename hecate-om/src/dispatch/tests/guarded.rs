@@ -118,8 +118,8 @@ mod mesh {
     use crate::guard::Limits;
     const LIMITS: Limits = Limits::DEFAULT;
     use crate::guard::access::Standing;
-    use crate::identity::lines;
     use crate::mesh::access::{Upheld, guarded};
+    use crate::telemetry::seen;
 
     /// SHA-256 of `lab.local`.
     const REALM: &str = "0e3071ea932149e6742100ddda3e74399fd727f5c9f7c45d327c25f04ffdfd20";
@@ -223,7 +223,7 @@ mod mesh {
     #[test]
     fn the_log_names_a_node_that_calls_too_often() {
         let name = concat!(module_path!(), "::the_log_names_a_node_that_calls_too_often");
-        let told = lines::of(name, || {
+        let told = seen::of(name, || {
             let dispatch = lab();
             let asked = async {
                 for _ in 0..2 * LIMITS.per_caller.calls {

@@ -249,6 +249,171 @@ fn rates_of_any_size_hold() {
     }
 }
 
+fn with(own: u32, total: u32) -> Limits {
+    let rate = |calls| Rate { calls, period: LIMITS.total.period };
+    Limits { per_caller: rate(own), total: rate(total), ..LIMITS }
+}
+
+/// Rates whose places others have, so that whoever comes is counted in cells; and rates without anybody.
+fn taken_and_free(clock: &mut Clock) -> [Rates; 2] {
+    let [taken, free] = [Rates::new(LIMITS, clock.0), Rates::new(LIMITS, clock.0)];
+    for other in 0..PLACES as u32 {
+        assert_eq!(taken.take(&node(100_000 + other), clock.0), Ok(()));
+    }
+    clock.forward(Duration::from_secs(20));
+    [taken, free]
+}
+
+#[test]
+fn a_change_forgives_nothing_and_nobody_waits_longer_for_it_than_the_new_period() {
+    let mut clock = Clock::new();
+    for rates in taken_and_free(&mut clock) {
+        let (all, half) = (node(1), node(2));
+        assert_eq!((let_in(&rates, &all, 1000, clock.0), let_in(&rates, &half, 300, clock.0)), (600, 300));
+        rates.change(with(6, 60), clock.0);
+        let limited = rates.take(&all, clock.0).unwrap_err();
+        assert_eq!((limited.by, limited.rate), (By::Caller, with(6, 60).per_caller));
+        assert!(limited.retry_after <= Duration::from_millis(1667), "{limited:?}");
+        assert_eq!(let_in(&rates, &half, 10, clock.0), 3, "half of what it has now");
+        // Up again: who had used it up has used it up.
+        rates.change(LIMITS, clock.0);
+        assert_eq!(let_in(&rates, &all, 10, clock.0), 0);
+        assert_eq!(let_in(&rates, &half, 10, clock.0), 0);
+        clock.forward(Duration::from_secs(5));
+        assert_eq!(let_in(&rates, &all, 1000, clock.0), 300);
+        rates.change(with(6, 60), clock.0);
+        clock.forward(LIMITS.total.period);
+        assert_eq!(let_in(&rates, &all, 1000, clock.0), 6);
+        clock.forward(LIMITS.total.period);
+    }
+}
+
+#[test]
+fn a_change_under_calls_lets_nobody_have_more() {
+    let clock = Clock::new();
+    let rates = Rates::new(LIMITS, clock.0);
+    let taken: u32 = std::thread::scope(|scope| {
+        let callers: Vec<_> = (0..4).map(|_| scope.spawn(|| let_in(&rates, &node(1), 400, clock.0))).collect();
+        for lower in 0..200 {
+            rates.change(if lower % 2 == 0 { with(60, 600) } else { LIMITS }, clock.0);
+        }
+        callers.into_iter().map(|caller| caller.join().unwrap()).sum()
+    });
+    assert!((1..=600).contains(&taken), "{taken}");
+    rates.change(LIMITS, clock.0);
+    assert!(taken + let_in(&rates, &node(1), 1000, clock.0) <= 600);
+}
+
+#[test]
+fn an_honest_caller_is_served_among_made_up_identities_though_the_rates_were_lowered() {
+    let mut clock = Clock::new();
+    let rates = Rates::new(LIMITS, clock.0);
+    let honest = node(u32::MAX);
+    assert_eq!(rates.take(&honest, clock.0), Ok(()));
+    for stranger in 0..100_000 {
+        let _ = rates.take(&node(stranger), clock.0);
+    }
+    // 100 places of the 128, with one call in 10 s each.
+    let lower = with(40, 400);
+    rates.change(lower, clock.0);
+    let begun = clock.0;
+    let mut strangers = (0..100_000).map(node).cycle();
+    let (mut served, mut refused) = (0, 0);
+    clock.forward(Duration::from_secs(10));
+    for round in 0..600 {
+        clock.forward(Duration::from_millis(100));
+        for stranger in (0..127).map(node).chain(strangers.by_ref().take(50)) {
+            let taken = let_in(&rates, &stranger, 2, clock.0);
+            served += taken;
+            refused += 2 - taken;
+        }
+        if round % 100 == 0 {
+            assert_eq!(rates.take(&honest, clock.0), Ok(()), "in round {round}");
+        }
+    }
+    assert!(refused > served, "it was no flood: {served} served, {refused} refused");
+    let periods = u32::try_from((clock.0 - begun).as_secs() / 10).unwrap() + 1;
+    assert!(served <= lower.total.calls * periods + lower.total.calls / KEPT_PART, "{served} in {periods}");
+}
+
+#[test]
+fn fewer_places_forget_nobody() {
+    let mut clock = Clock::new();
+    let rates = Rates::new(LIMITS, clock.0);
+    for caller in 0..PLACES as u32 {
+        assert_eq!(rates.take(&node(caller), clock.0), Ok(()));
+    }
+    clock.forward(Duration::from_secs(20));
+    // The last of all has the last place, and uses up its rate.
+    let last = node(PLACES as u32 - 1);
+    assert_eq!(let_in(&rates, &last, 1000, clock.0), 600);
+    rates.change(with(6, 40), clock.0);
+    assert_eq!(rates.counts().holders.len(), 10);
+    assert!(!rates.counts().holders.contains(&rates.key.hash_one(last)));
+    assert_eq!(rates.take(&last, clock.0).unwrap_err().by, By::Caller);
+    rates.change(with(1, 1), clock.0);
+    assert_eq!(rates.counts().holders.len(), 0);
+    rates.change(LIMITS, clock.0);
+    assert_eq!(rates.counts().holders.len(), PLACES);
+    assert_eq!(rates.take(&last, clock.0).unwrap_err().by, By::Caller);
+}
+
+#[test]
+fn what_is_kept_stays_bounded_whatever_the_rates_become() {
+    let clock = Clock::new();
+    let rates = Rates::new(LIMITS, clock.0);
+    let hour = |calls| Rate { calls, period: Duration::from_secs(3600) };
+    let late = node(7);
+    for round in 0..50 {
+        for (own, total) in [(1, 1), (1, 6000), (6000, 6000), (1, 1_000_000), (1_000_000, 1_000_000), (3, 7)] {
+            rates.change(Limits { per_caller: hour(own), total: hour(total), ..LIMITS }, clock.0);
+            for caller in 0..200 {
+                let _ = rates.take(&node(round * 1000 + caller), clock.0);
+            }
+            let _ = rates.take(&late, clock.0);
+            let counts = rates.counts();
+            assert!(counts.holders.capacity() <= PLACES && counts.places.capacity() <= PLACES);
+            assert!(counts.cells.capacity() <= ROWS * MOST_CELLS, "{}", counts.cells.capacity());
+        }
+    }
+    let most = Limits { per_caller: hour(1), total: hour(1_000_000), ..LIMITS };
+    assert!(memory(most) <= MOST_MEMORY && memory(LIMITS) <= 16 * 1024);
+}
+
+#[test]
+fn more_cells_hold_what_fewer_did() {
+    let mut clock = Clock::new();
+    let [rates, _] = taken_and_free(&mut clock);
+    let callers: Vec<_> = (1..9).map(node).collect();
+    for caller in &callers {
+        assert_eq!(let_in(&rates, caller, 1000, clock.0), 600);
+    }
+    rates.change(with(1, 6000), clock.0);
+    assert!(rates.counts().cells_per_row > FEWEST_CELLS);
+    for caller in &callers {
+        assert_eq!(rates.take(caller, clock.0).unwrap_err().by, By::Caller);
+    }
+    let others = (2000..4000).filter(|caller| rates.take(&node(*caller), clock.0).is_ok()).count();
+    assert!(others > 1000 / 2, "{others}");
+}
+
+#[test]
+fn a_place_that_goes_to_another_does_not_make_its_calls_forgotten() {
+    let mut clock = Clock::new();
+    let hour = |calls| Rate { calls, period: Duration::from_secs(3600) };
+    let rates = Rates::new(Limits { per_caller: hour(10), total: hour(6000), ..LIMITS }, clock.0);
+    assert_eq!(let_in(&rates, &node(1), 100, clock.0), 10);
+    clock.forward(Duration::from_secs(120));
+    for other in 0..PLACES as u32 {
+        assert_eq!(rates.take(&node(1000 + other), clock.0), Ok(()));
+    }
+    clock.forward(KEPT);
+    assert_eq!(rates.take(&node(5000), clock.0), Ok(()));
+    assert!(!rates.counts().holders.contains(&rates.key.hash_one(node(1))));
+    // A sixth of the hour has gone, and a fifth more.
+    assert_eq!(let_in(&rates, &node(1), 100, clock.0), 2);
+}
+
 #[test]
 fn a_refusal_costs_microseconds() {
     let clock = Clock::new();

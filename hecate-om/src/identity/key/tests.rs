@@ -5,10 +5,10 @@ use macula_rust::node_key::Purpose;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tempfile::TempDir;
 
-use super::super::lines;
 use super::*;
 use crate::exit;
 use crate::telemetry::chain;
+use crate::telemetry::seen;
 
 /// A box with folders of its own.
 struct Lab {
@@ -423,7 +423,7 @@ fn nothing_of_the_key_shows() {
 #[test]
 fn the_log_tells_of_a_new_key_and_of_nothing_in_it() {
     let name = concat!(module_path!(), "::the_log_tells_of_a_new_key_and_of_nothing_in_it");
-    let lines = lines::of(name, || {
+    let lines = seen::of(name, || {
         let (lab, _) = Lab::used();
         lab.load();
         // For the test to look for; the process that it is told to ends with this.

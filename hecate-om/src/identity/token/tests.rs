@@ -5,10 +5,10 @@ use macula_rust::ucan::{self, Capability, Options};
 
 use super::*;
 use crate::health::fixtures;
-use crate::identity::lines;
 use crate::identity::names::tests::parrot;
 use crate::mesh::link::Linked;
 use crate::node_id::NodeId;
+use crate::telemetry::seen;
 
 const NODE: NodeId = NodeId::from_bytes([7; 32]);
 
@@ -193,7 +193,7 @@ fn an_answer_without_a_token_is_told_without_what_it_held() {
 #[test]
 fn the_log_tells_of_a_token_and_of_nothing_in_it() {
     let name = concat!(module_path!(), "::the_log_tells_of_a_token_and_of_nothing_in_it");
-    let lines = lines::of(name, || {
+    let lines = seen::of(name, || {
         let tokens = tokens(true);
         let mut backoff = Backoff::default();
         take(&tokens, Err(Refused::Unserved), &mut backoff);
