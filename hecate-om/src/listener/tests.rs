@@ -200,3 +200,52 @@ async fn without_descriptors_those_who_do_not_read_are_let_go_and_then_cut() {
     assert!(connections.make_room() && connections.make_room() && connections.table().is_empty());
     assert!(!connections.make_room());
 }
+
+/// Something, and then nothing for ever.
+struct Begun {
+    first: Option<Bytes>,
+    _streaming: Streaming,
+}
+
+impl Body for Begun {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<hyper::body::Frame<Bytes>, Self::Error>>> {
+        self.first.take().map_or(Poll::Pending, |first| Poll::Ready(Some(Ok(hyper::body::Frame::data(first)))))
+    }
+}
+
+#[tokio::test]
+async fn a_stream_may_be_silent_and_one_that_nobody_reads_loses_its_connection() {
+    for (bytes, is_read) in [(1, true), (4 << 20, false)] {
+        let limits = Limits { head_timeout: Duration::ZERO, read_timeout: Duration::ZERO, ..LIMITS };
+        let connections = Connections::new(limits);
+        let (client, server) = UnixStream::pair().unwrap();
+        connections.open(server, |connection| {
+            let connection = Arc::clone(connection);
+            move |_| {
+                let first = Some(Bytes::from(vec![b'x'; bytes]));
+                let begun = Begun { first, _streaming: connection.stream(Duration::from_millis(50)) };
+                async { Response::new(begun) }
+            }
+        });
+        client.try_write(REQUEST).unwrap();
+        client.readable().await.unwrap();
+        if !is_read {
+            until("it is stuck", || count(&connections, Connection::is_blocked) == 1).await;
+        }
+        connections.cut_the_late();
+        connections.cut_the_late();
+        assert_eq!(connections.table().len(), 1, "its reader may come back");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        connections.cut_the_late();
+        assert_eq!(connections.table().len(), usize::from(is_read));
+        if !is_read {
+            until("its task has ended", || connections.tasks.is_empty()).await;
+        }
+    }
+}
