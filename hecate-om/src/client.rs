@@ -6,6 +6,7 @@ mod announced;
 pub(crate) mod calling;
 mod calls;
 mod error;
+mod flow;
 mod http;
 mod local;
 mod message;
@@ -23,12 +24,13 @@ pub(crate) use self::calls::{CallSettings, Calls};
 #[cfg(feature = "macula")]
 pub(crate) use self::calls::{Carrying, Delivered, Mesh, Outgoing, refused, timed_out};
 pub use self::error::CallError;
-pub(crate) use self::http::{LocalClient, exchange};
-#[cfg(feature = "macula")]
+pub(crate) use self::flow::Pieces;
+pub(crate) use self::http::{LocalClient, Sends, exchange};
 pub(crate) use self::message::Encode;
 pub use self::message::{CallReply, CallRequest};
 pub use self::reference::{NotAReference, Reference};
 #[cfg(feature = "macula")]
-pub(crate) use self::streaming::{Open, Opened, Received, ReceivedItems, Sending, SentItems};
-pub use self::streaming::{Opening, Replies};
+pub(crate) use self::streaming::{Open, ReceivedItems, Sending, SentItems};
+pub(crate) use self::streaming::{Opened, Received};
+pub use self::streaming::{Opening, Replies, items};
 pub use self::trail::{Attempt, Attempts};

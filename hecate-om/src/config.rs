@@ -4,6 +4,8 @@
 
 mod environment;
 mod file;
+#[cfg(all(any(test, fuzzing), feature = "macula"))]
+pub(crate) mod fuzzing;
 mod listing;
 pub(crate) mod mesh;
 mod reader;

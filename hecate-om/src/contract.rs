@@ -7,21 +7,25 @@ mod check;
 mod components;
 #[cfg(test)]
 mod fixtures;
+mod made;
 mod message;
 mod openapi;
 mod problem;
 mod sample;
 
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use crate::capability::json;
 use crate::capability::{Access, CapabilityInfo, HandlerContract, RefusalCode};
 use crate::service::{Blueprint, ServiceInfo};
-use message::MessageSchema;
+pub(crate) use message::MessageSchema;
 
 #[cfg(feature = "macula")]
 pub(crate) use check::RESERVED;
 pub use check::check;
+pub(crate) use made::Chance;
 
 const SCHEMA: &str = "hecate.contract/1";
 
@@ -86,7 +90,12 @@ impl Contract {
 /// A request that a handler takes; `{}` where its schema allows none. Makes no other schema, so that
 /// a service with many capabilities can show one of them while it starts.
 pub(crate) fn sample_request(handler: &HandlerContract) -> Value {
-    sample::of(&MessageSchema::request(handler.request)).unwrap_or_else(|| json!({}))
+    sample::of(&MessageSchema::request(handler.request)).unwrap_or_else(|| serde_json::json!({}))
+}
+
+/// The schema of a request, and that of a reply, of which messages are made by chance.
+pub(crate) fn schemas<R: JsonSchema + 'static, T: JsonSchema + 'static>() -> [MessageSchema; 2] {
+    [MessageSchema::request(json::schema::<R>), MessageSchema::reply(json::schema::<T>)]
 }
 
 impl CapabilityContract {

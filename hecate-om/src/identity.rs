@@ -9,6 +9,8 @@ mod backoff;
 pub(crate) mod certificate;
 pub(crate) mod claim;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod key;
 #[cfg(test)]
 pub(crate) mod lines;

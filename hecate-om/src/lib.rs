@@ -80,6 +80,9 @@ mod contract;
 mod dispatch;
 mod exit;
 mod folder;
+#[cfg(all(any(test, fuzzing), feature = "macula"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod guard;
 mod health;
 #[cfg(feature = "macula")]
@@ -114,7 +117,7 @@ pub use capability::{
 };
 pub use client::{
     Announced, Answered, Attempt, Attempts, CallError, CallReply, CallRequest, Calling, Detailed, NotAReference,
-    Opening, Parent, Reference, Replies,
+    Opening, Parent, Reference, Replies, items,
 };
 pub use config::Settings;
 pub use context::{Context, DataDirError};

@@ -29,7 +29,6 @@ use hyper::service::Service;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::service::TowerToHyperService;
 use serde_json::json;
-use tokio::net::UnixListener;
 use tokio::time::Sleep;
 
 use crate::capability::trace::CallerTrace;
@@ -37,7 +36,7 @@ use crate::capability::{Access, CallId, CapabilityError, CapabilityInfo, ErrorCo
 use crate::contract::Contract;
 use crate::dispatch::{self, Admitted, Dispatch, MAX_REQUEST, Origin};
 use crate::guard::warrant::{LocalUser, Warrant};
-use crate::listener::{Connection, Connections, HEAD_TIMEOUT, Limits, READ_TIMEOUT, quietly};
+use crate::listener::{Connection, Connections, HEAD_TIMEOUT, Limits, Listener, READ_TIMEOUT, quietly};
 use crate::service::{Blueprint, ServiceInfo};
 use crate::telemetry::panics;
 
@@ -78,7 +77,7 @@ impl LocalApi {
     }
 
     /// Answers until it is dropped or [closed](Self::close).
-    pub(crate) async fn serve(self: Arc<Self>, listener: UnixListener) {
+    pub(crate) async fn serve(self: Arc<Self>, listener: impl Listener<Peer = u32>) {
         let connections = Arc::clone(&self.connections);
         let answer = move |uid, connection: &Arc<Connection>| {
             let (api, connection) = (Arc::clone(&self), Arc::clone(connection));

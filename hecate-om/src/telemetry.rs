@@ -15,7 +15,7 @@ mod log;
 pub(crate) mod metrics;
 pub(crate) mod panics;
 mod record;
-mod text;
+pub(crate) mod text;
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal};

@@ -30,6 +30,7 @@
 mod carried;
 #[cfg(feature = "macula")]
 mod mesh;
+mod messages;
 
 use std::fmt;
 use std::fs::{DirBuilder, OpenOptions};
@@ -40,9 +41,11 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::task::Context;
 use std::thread::JoinHandle;
 
 use bytes::Bytes;
+use futures_core::Stream;
 use hyper::Method;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -51,12 +54,14 @@ use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use zeroize::Zeroizing;
 
-use crate::capability::Capability;
-use crate::client::{CallError, LocalClient, exchange};
+use crate::capability::{Capability, CapabilityError, FromPoll, ReplyStream, RequestStream, json};
+use crate::client::{CallError, CallReply, CallRequest, Encode, LocalClient, Replies, Sends, exchange};
 use crate::config::{Config, ConfigError, ServiceSettings, Sources, setting};
 use crate::exit;
 use crate::health::endpoint::Place;
 use crate::lifecycle::{self, Launch, Signal, Stop};
+#[cfg(feature = "macula")]
+use crate::mesh::value::{self, Value};
 use crate::name::{NAME_RULE, is_name};
 use crate::notify::Supervisor;
 use crate::service::{Blueprint, Service};
@@ -64,6 +69,7 @@ use crate::telemetry::{Audience, chain};
 
 #[cfg(feature = "macula")]
 pub use self::mesh::Mesh;
+pub use self::messages::messages_arrive;
 
 /// Runs a test that awaits, for packages that have no runtime of their own.
 ///
@@ -379,6 +385,71 @@ impl<S: Service> TestService<S> {
         Ok(reply)
     }
 
+    /// Calls a capability that answers with a stream, over the service's socket. Request and replies also go
+    /// through the encoding of the mesh, as those of [`call`](Self::call) do.
+    ///
+    /// # Errors
+    /// As of [`call`](Self::call); and as the last item what the stream ended with.
+    pub async fn stream<R, O>(
+        &self,
+        capability: Capability<S, R, ReplyStream<O>>,
+        request: R,
+    ) -> Result<Replies<O>, CallError>
+    where
+        R: CallRequest + DeserializeOwned,
+        O: CallReply + Serialize,
+    {
+        let request = Crossing(request).json().map_err(CallError::Request)?;
+        self.open(&capability, Sends::One(request)).await
+    }
+
+    /// Calls a capability that takes a stream, over the service's socket.
+    ///
+    /// # Errors
+    /// As of [`call`](Self::call).
+    pub async fn send_all<I, T>(
+        &self,
+        capability: Capability<S, RequestStream<I>, T>,
+        items: impl Stream<Item = I> + Send + 'static,
+    ) -> Result<T, CallError>
+    where
+        I: CallRequest + DeserializeOwned,
+        T: CallReply + Serialize,
+    {
+        let opened = self.client.open(capability.name(), capability.version(), crossing(items)).await?;
+        let reply = opened.one()?;
+        #[cfg(feature = "macula")]
+        carried::across(&reply).map_err(|error| CallError::Reply(error.of("reply")))?;
+        Ok(reply)
+    }
+
+    /// Calls a capability that takes a stream and answers with one, over the service's socket.
+    ///
+    /// # Errors
+    /// As of [`call`](Self::call); and as the last item what the stream ended with.
+    pub async fn exchange<I, O>(
+        &self,
+        capability: Capability<S, RequestStream<I>, ReplyStream<O>>,
+        items: impl Stream<Item = I> + Send + 'static,
+    ) -> Result<Replies<O>, CallError>
+    where
+        I: CallRequest + DeserializeOwned,
+        O: CallReply + Serialize,
+    {
+        self.open(&capability, crossing(items)).await
+    }
+
+    async fn open<R, O: CallReply + Serialize>(
+        &self,
+        capability: &Capability<S, R, ReplyStream<O>>,
+        sends: Sends,
+    ) -> Result<Replies<O>, CallError> {
+        let opened = self.client.open(capability.name(), capability.version(), sends).await?;
+        #[cfg(feature = "macula")]
+        let opened = opened.each(|reply: &O| carried::across(reply).map_err(|error| error.of("reply")));
+        Replies::of(opened, None, None)
+    }
+
     /// The body at a path of the local API, such as `/openapi.json`.
     ///
     /// # Errors
@@ -443,6 +514,30 @@ impl<S> Drop for TestService<S> {
             let _ = thread.join();
         }
     }
+}
+
+/// A request that goes through the encoding of the mesh before it is sent.
+struct Crossing<R>(R);
+
+impl<R: CallRequest + DeserializeOwned> Encode for Crossing<R> {
+    fn json(&self) -> Result<Bytes, CapabilityError> {
+        #[cfg(feature = "macula")]
+        carried::across(&self.0).map_err(|error| error.of("request"))?;
+        json::encode(&self.0, json::UNKNOWN_SIZE)
+    }
+
+    #[cfg(feature = "macula")]
+    fn value(&self) -> Result<Value, CapabilityError> {
+        value::encode(&self.0).map_err(value::ValueError::of_request)
+    }
+}
+
+fn crossing<I: CallRequest + DeserializeOwned>(items: impl Stream<Item = I> + Send + 'static) -> Sends {
+    let mut items = Box::pin(items);
+    Sends::Many(Box::pin(FromPoll(move |context: &mut Context<'_>| {
+        let item = items.as_mut().poll_next(context);
+        item.map(|item| item.map(|item| Box::new(Crossing(item)) as Box<dyn Encode>))
+    })))
 }
 
 /// A folder that goes away with its owner.

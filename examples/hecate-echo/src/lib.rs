@@ -134,3 +134,19 @@ impl Echo {
 fn said(text: String, call: &Call<Echo>) -> Result<Said, EchoRefusal> {
     if text.is_empty() { Err(EchoRefusal::Silence) } else { Ok(Said { text, via: call.via().to_string() }) }
 }
+
+#[cfg(test)]
+mod tests {
+    use hecate_om::testing::messages_arrive;
+
+    use super::*;
+
+    #[test]
+    fn every_message_arrives_as_it_was_sent() {
+        messages_arrive(Echo::SAY);
+        messages_arrive(Echo::SAY_TIMES);
+        messages_arrive(Echo::WHISPER);
+        messages_arrive(Echo::SLOW);
+        assert_eq!(Echo::capabilities().len(), 4, "that is all of them");
+    }
+}

@@ -1,4 +1,4 @@
-use hecate_om::testing::{Setup, TestService, block_on};
+use hecate_om::testing::{Setup, TestService, block_on, messages_arrive};
 use tempfile::TempDir;
 
 use super::*;
@@ -143,4 +143,13 @@ fn a_catalogue_that_cannot_be_written_lends_nothing_and_says_so() {
         std::fs::remove_dir(folder.path().join("data/catalogue.new")).unwrap();
         assert!(lend(&library, "Emma", "ada").await.is_ok());
     });
+}
+
+#[test]
+fn every_message_arrives_as_it_was_sent() {
+    messages_arrive(Library::ADD);
+    messages_arrive(Library::LEND);
+    messages_arrive(Library::GIVE_BACK);
+    messages_arrive(Library::LIST);
+    assert_eq!(Library::capabilities().len(), 4, "that is all of them");
 }

@@ -66,3 +66,16 @@ async fn greet(context: Context<Parrot>) -> Result<(), CallError> {
 fn main() -> ExitCode {
     hecate_om::run::<Parrot>()
 }
+
+#[cfg(test)]
+mod tests {
+    use hecate_om::testing::messages_arrive;
+
+    use super::*;
+
+    #[test]
+    fn every_message_arrives_as_it_was_sent() {
+        messages_arrive(Parrot::REPEAT);
+        assert_eq!(Parrot::capabilities().len(), 1, "that is all of them");
+    }
+}

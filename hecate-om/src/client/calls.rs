@@ -125,7 +125,7 @@ impl Calls {
     }
 
     /// Those of a service that makes none.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn none_of(service: &'static ServiceInfo) -> Arc<Self> {
         let settings = CallSettings {
             org: service.name.to_owned(),
@@ -323,7 +323,7 @@ impl Nearby<'_> {
             realm: self.calls.settings.realm.as_ref(),
             hops: self.hops,
             trace: self.trace,
-            deadline: self.deadline,
+            deadline: Some(self.deadline),
             token: self.token,
         };
         for socket in self.calls.neighbours.sockets(self.address, self.deadline).await {
@@ -332,7 +332,7 @@ impl Nearby<'_> {
                 Err(error) => return Some(Err(CallError::Request(error))),
             };
             let attempt = Instant::now();
-            let place = self.calls.neighbours.call(&socket, self.address, &headers, body, trail).await;
+            let place = self.calls.neighbours.call(&socket, self.address, &headers, body, self.deadline, trail).await;
             if let Some(end) = self.end(place, Via::Box, begun, attempt, trail) {
                 return Some(end);
             }

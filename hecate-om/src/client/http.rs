@@ -7,7 +7,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -15,8 +15,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
 
 use super::CallError;
+use super::flow::{Asking, Heard, Outgoing, Pieces, received};
+use super::local::Unsent;
+use super::streaming::{Opened, Received, SentItems};
 use crate::capability::trace::TRACEPARENT;
-use crate::capability::{Capability, Trace, json};
+use crate::capability::{Capability, Item, Trace, json};
 use crate::dispatch::MAX_REPLY;
 use crate::local::Problem;
 
@@ -52,13 +55,33 @@ impl LocalClient {
     /// Calls a capability with JSON that is written already.
     pub(crate) async fn call_json(&self, name: &str, version: u16, request: Bytes) -> Result<Bytes, CallError> {
         let (status, body) = self.send(Method::POST, &format!("/capabilities/{name}/v{version}"), request).await?;
-        if status.is_success() {
-            return Ok(body);
-        }
-        match serde_json::from_slice::<Problem>(&body) {
-            Ok(problem) => Err(CallError::Refused(problem.into_error())),
-            Err(error) => Err(CallError::Broken(error.into())),
-        }
+        read(status, body)
+    }
+
+    /// Calls a capability of which the request, the reply or both are streams.
+    pub(crate) async fn open(&self, name: &str, version: u16, sends: Sends) -> Result<Opened, CallError> {
+        let path = format!("/capabilities/{name}/v{version}");
+        let (asking, outgoing) = match sends {
+            Sends::One(request) => (Asking::one(&path, request), None),
+            Sends::Pieces(pieces) => (Asking::many(&path, pieces), None),
+            Sends::Many(items) => {
+                let outgoing = Outgoing::of(items);
+                (Asking::many(&path, outgoing.pieces()), Some(outgoing))
+            }
+        };
+        let mut asking = asking.map_err(CallError::Broken)?.for_lines();
+        put_trace(asking.headers_mut()).map_err(CallError::Broken)?;
+        let (status, body) = match asking.of(self.connect().await?).await {
+            Ok(Heard::Stream(body, connection)) => {
+                return Ok(Opened::nearby(Received::Many(received(body, connection, outgoing))));
+            }
+            Ok(Heard::Whole(status, body)) => (status, body),
+            Err(Unsent::Nothing(why) | Unsent::Perhaps(why)) => {
+                let failed = outgoing.and_then(|outgoing| outgoing.failed());
+                return Err(failed.map_or_else(|| CallError::Broken(why.into()), CallError::Request));
+            }
+        };
+        read(status, body).map(|body| Opened::nearby(Received::One(Item::Json(body))))
     }
 
     pub(crate) async fn get(&self, path: &str) -> Result<(StatusCode, Bytes), CallError> {
@@ -66,10 +89,40 @@ impl LocalClient {
     }
 
     async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<(StatusCode, Bytes), CallError> {
-        let unreachable = |source| CallError::Unreachable { socket: self.socket.clone(), source };
-        let stream = UnixStream::connect(&self.socket).await.map_err(unreachable)?;
-        exchange(stream, method, path, body).await.map_err(CallError::Broken)
+        exchange(self.connect().await?, method, path, body).await.map_err(CallError::Broken)
     }
+
+    async fn connect(&self) -> Result<UnixStream, CallError> {
+        let unreachable = |source| CallError::Unreachable { socket: self.socket.clone(), source };
+        UnixStream::connect(&self.socket).await.map_err(unreachable)
+    }
+}
+
+/// What is sent to a capability that streams.
+pub(crate) enum Sends {
+    /// One request.
+    One(Bytes),
+    /// Many of them.
+    Many(SentItems),
+    /// Many, written already: JSON documents in lines.
+    Pieces(Pieces),
+}
+
+/// The reply, or the refusal, that is the whole of an answer.
+fn read(status: StatusCode, body: Bytes) -> Result<Bytes, CallError> {
+    if status.is_success() {
+        return Ok(body);
+    }
+    match serde_json::from_slice::<Problem>(&body) {
+        Ok(problem) => Err(CallError::Refused(problem.into_error())),
+        Err(error) => Err(CallError::Broken(error.into())),
+    }
+}
+
+/// A call that no other caused begins a trace of its own.
+fn put_trace(headers: &mut HeaderMap) -> Result<(), Failure> {
+    headers.insert(&TRACEPARENT, HeaderValue::try_from(Trace::fresh().traceparent())?);
+    Ok(())
 }
 
 /// One request on a connection of its own.
@@ -85,9 +138,7 @@ where
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let mut request = request(method, path, body)?;
     if request.method() == Method::POST {
-        // A call that no other caused begins a trace of its own.
-        let trace = HeaderValue::try_from(Trace::fresh().traceparent())?;
-        request.headers_mut().insert(&TRACEPARENT, trace);
+        put_trace(request.headers_mut())?;
     }
     let read = async move { whole(sender.send_request(request).await?).await };
     let mut read = std::pin::pin!(read);

@@ -50,17 +50,20 @@ pub(super) struct Headers<'a> {
     pub(super) realm: Option<&'a [u8; 32]>,
     pub(super) hops: u8,
     pub(super) trace: &'a Trace,
-    pub(super) deadline: Instant,
+    /// Until when the caller waits, if not for ever.
+    pub(super) deadline: Option<Instant>,
     pub(super) token: Option<&'a [u8]>,
 }
 
 impl Headers<'_> {
-    fn put(&self, headers: &mut HeaderMap) -> Result<(), Failure> {
-        let left = self.deadline.saturating_duration_since(Instant::now());
-        // What is less than a millisecond is none, and none would be no call.
-        let left = u64::try_from(left.as_millis()).unwrap_or(u64::MAX).max(1);
+    pub(super) fn put(&self, headers: &mut HeaderMap) -> Result<(), Failure> {
         headers.insert(&HOPS, HeaderValue::from(u16::from(self.hops)));
-        headers.insert(&TIME_LEFT, HeaderValue::from(left));
+        if let Some(deadline) = self.deadline {
+            let left = deadline.saturating_duration_since(Instant::now());
+            // What is less than a millisecond is none, and none would be no call.
+            let left = u64::try_from(left.as_millis()).unwrap_or(u64::MAX).max(1);
+            headers.insert(&TIME_LEFT, HeaderValue::from(left));
+        }
         headers.insert(&ORG, HeaderValue::from_str(self.org)?);
         if let Some(realm) = self.realm {
             let realm = NodeId::from_bytes(*realm).to_string();
@@ -100,7 +103,7 @@ struct Neighbour {
 }
 
 /// Why a request has no response.
-enum Unsent {
+pub(super) enum Unsent {
     /// Nothing of it was sent.
     Nothing(String),
     /// It may have been taken.
@@ -152,6 +155,7 @@ impl Neighbours {
         address: &Address,
         headers: &Headers<'_>,
         body: Bytes,
+        deadline: Instant,
         trail: &mut Trail,
     ) -> Place {
         let begun = Instant::now();
@@ -161,7 +165,7 @@ impl Neighbours {
             Ok(request)
         });
         let sent = match request {
-            Ok(request) => timeout_at(headers.deadline, self.send(socket, request)).await,
+            Ok(request) => timeout_at(deadline, self.send(socket, request)).await,
             Err(error) => Ok(Err(Unsent::Nothing(error.to_string()))),
         };
         match sent {
@@ -257,7 +261,7 @@ impl Neighbours {
 }
 
 /// What a response means: an answer, or that the call was not taken.
-fn read(status: StatusCode, body: Bytes, begun: Instant, trail: &mut Trail) -> Place {
+pub(super) fn read(status: StatusCode, body: Bytes, begun: Instant, trail: &mut Trail) -> Place {
     if status.is_success() {
         return Place::Answered(Ok(Output::Json(body)));
     }

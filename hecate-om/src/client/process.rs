@@ -131,14 +131,14 @@ pub(super) async fn open(calls: &Calls, open: &mut Open<'_>) -> Option<Result<Op
             Err(error) => return Some(Err(CallError::Request(error))),
         };
         let answer = match admitted.answer(input) {
-            Ok(answer) => timeout_at(open.deadline, answer).await,
-            Err(error) => Ok(Err(error)),
+            Ok(answer) => open.waiting.word(answer).await,
+            Err(error) => Some(Err(error)),
         };
         let trail = std::mem::take(&mut open.trail);
         return Some(match answer {
-            Ok(Ok(output)) => Ok(Opened { received: received(output), via: Via::Process, provider: None, trail }),
-            Ok(Err(error)) => Err(refused(error, trail)),
-            Err(_) => Err(timed_out(open.address, open.begun, trail)),
+            Some(Ok(output)) => Ok(Opened { received: received(output), via: Via::Process, provider: None, trail }),
+            Some(Err(error)) => Err(refused(error, trail)),
+            None => Err(timed_out(open.address, open.begun, trail)),
         });
     }
     None

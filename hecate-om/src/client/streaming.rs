@@ -15,11 +15,13 @@ use tokio::time::{Instant, Sleep};
 
 use super::calling::{Parent, Plan, Seal};
 use super::calls::{deadline, not_on_mesh};
+use super::local::Headers;
 use super::message::{CallReply, CallRequest, Encode, Typed};
 use super::trail::Trail;
-use super::{Address, CallError, Calls, process};
+use super::{Address, Attempt, CallError, Calls, flow, process};
 use crate::capability::{
-    Capability, CapabilityError, FromPoll, Item, Items, Kind, Output, ReplyStream, RequestStream, Trace, Via, json,
+    Capability, CapabilityError, FromPoll, Item, Items, Kind, Output, Progress, ReplyStream, RequestStream, Trace, Via,
+    json,
 };
 use crate::config::mesh::Resolve;
 #[cfg(feature = "macula")]
@@ -139,6 +141,23 @@ fn typed<I: CallRequest>(items: impl Stream<Item = I> + Send + 'static) -> SentI
     }))
 }
 
+/// A stream of what an iterator gives, for calls that take one.
+///
+/// ```
+/// # use hecate_om::prelude::*;
+/// # #[message] pub struct Number { value: i64 }
+/// let numbers = hecate_om::items((1..=3).map(|value| Number { value }));
+/// # let _ = numbers;
+/// ```
+pub fn items<T>(items: T) -> impl Stream<Item = T::Item> + Send + 'static
+where
+    T: IntoIterator,
+    T::IntoIter: Send + 'static,
+{
+    let mut items = items.into_iter();
+    FromPoll(move |_: &mut Context<'_>| Poll::Ready(items.next()))
+}
+
 /// A call of a stream, which is made when it is awaited.
 #[must_use = "a call is made when it is awaited"]
 pub struct Opening<'a, T> {
@@ -204,6 +223,7 @@ pub struct Replies<O> {
     items: Option<ReceivedItems>,
     via: Via,
     provider: Option<NodeId>,
+    attempts: Vec<Attempt>,
     /// How long one item may take.
     patience: Option<Duration>,
     /// When the call that caused this one must end.
@@ -214,12 +234,19 @@ pub struct Replies<O> {
 }
 
 impl<O: CallReply> Replies<O> {
-    fn of(opened: Opened, patience: Option<Duration>, until: Option<Instant>) -> Result<Self, CallError> {
-        let Opened { received, via, provider, .. } = opened;
+    pub(crate) fn of(opened: Opened, patience: Option<Duration>, until: Option<Instant>) -> Result<Self, CallError> {
+        let Opened { received, via, provider, trail } = opened;
         match received {
-            Received::Many(items) => {
-                Ok(Self { items: Some(items), via, provider, patience, until, timer: None, item: PhantomData })
-            }
+            Received::Many(items) => Ok(Self {
+                items: Some(items),
+                via,
+                provider,
+                attempts: trail.into_attempts(),
+                patience,
+                until,
+                timer: None,
+                item: PhantomData,
+            }),
             Received::One(_) => {
                 Err(CallError::Reply(CapabilityError::invalid_request("one reply came in place of a stream")))
             }
@@ -265,6 +292,11 @@ impl<O> Replies<O> {
     pub fn provider(&self) -> Option<NodeId> {
         self.provider
     }
+
+    /// What was tried before that answered; nothing, as a rule.
+    pub fn attempts(&self) -> &[Attempt] {
+        &self.attempts
+    }
 }
 
 impl<O: CallReply> Stream for Replies<O> {
@@ -305,6 +337,12 @@ impl Calls {
         self.check(&plan)?;
         let Plan { address, cause, pin, timeout, token, .. } = plan;
         let begun = Instant::now();
+        let deadline = deadline(begun, cause.deadline, timeout);
+        let waiting = Waiting::new(begun, deadline, cause.deadline);
+        let sending = match sending {
+            Sending::Many(items) => Sending::Many(waiting.for_each(items)),
+            one => one,
+        };
         let mut open = Open {
             address: &address,
             kind,
@@ -312,7 +350,8 @@ impl Calls {
             hops: cause.hops,
             trace: &cause.trace,
             begun,
-            deadline: deadline(begun, cause.deadline, timeout),
+            deadline,
+            waiting,
             patience: patience(begun, cause.deadline, timeout),
             token,
             trail: Trail::default(),
@@ -334,6 +373,20 @@ impl Calls {
         if let Some(opened) = process::open(self, open).await {
             return Some(opened);
         }
+        let token = open.token.clone();
+        let headers = Headers {
+            org: &open.address.org,
+            realm: self.settings.realm.as_ref(),
+            hops: open.hops,
+            trace: open.trace,
+            deadline: open.patience.and_then(|patience| Instant::now().checked_add(patience)),
+            token: token.as_deref(),
+        };
+        for socket in self.neighbours.sockets(open.address, open.deadline).await {
+            if let Some(opened) = flow::open(&socket, &headers, open).await {
+                return Some(opened);
+            }
+        }
         None
     }
 }
@@ -347,12 +400,90 @@ pub(crate) struct Open<'a> {
     pub(crate) hops: u8,
     pub(crate) trace: &'a Trace,
     pub(crate) begun: Instant,
-    /// Until when the provider's first word has to come.
+    /// Until when the provider's first word has to come, if no items are sent before.
     pub(crate) deadline: Instant,
+    pub(crate) waiting: Waiting,
     /// How long the caller waits for each item, if it does not wait for ever.
     pub(crate) patience: Option<Duration>,
     pub(crate) token: Option<Arc<[u8]>>,
     pub(crate) trail: Trail,
+}
+
+impl Opened {
+    /// What came from outside of any service, at the first attempt.
+    pub(super) fn nearby(received: Received) -> Self {
+        Self { received, via: Via::Box, provider: None, trail: Trail::default() }
+    }
+
+    /// The one reply that came.
+    pub(crate) fn one<T: CallReply>(self) -> Result<T, CallError> {
+        one(self, None, None)
+    }
+
+    /// The same, with a look at each reply of a stream.
+    #[cfg(feature = "macula")]
+    pub(crate) fn each<T: CallReply>(self, look: impl Fn(&T) -> Result<(), CapabilityError> + Send + 'static) -> Self {
+        let Received::Many(mut items) = self.received else { return self };
+        let next = move |context: &mut Context<'_>| {
+            let item = ready!(items.as_mut().poll_next(context));
+            Poll::Ready(item.map(|item| match item? {
+                Item::Json(body) => {
+                    look(&read_item::<T>(Item::Json(body.clone()))?).map_err(CallError::Reply)?;
+                    Ok(Item::Json(body))
+                }
+                other => Ok(other),
+            }))
+        };
+        Self { received: Received::Many(Box::pin(FromPoll(next))), ..self }
+    }
+}
+
+impl Open<'_> {
+    /// What came of it on this box.
+    pub(super) fn opened(&mut self, received: Received) -> Opened {
+        Opened { received, via: Via::Box, provider: None, trail: std::mem::take(&mut self.trail) }
+    }
+}
+
+/// How long the provider's first word may take: counted anew with each item that is sent.
+pub(crate) struct Waiting {
+    progress: Arc<Progress>,
+    /// When the call that caused this one must end.
+    until: Option<Instant>,
+}
+
+impl Waiting {
+    fn new(begun: Instant, deadline: Instant, until: Option<Instant>) -> Self {
+        Self { progress: Arc::new(Progress::new(begun, deadline.saturating_duration_since(begun))), until }
+    }
+
+    /// Counts from each of the items.
+    fn for_each(&self, mut items: SentItems) -> SentItems {
+        let progress = Arc::clone(&self.progress);
+        Box::pin(FromPoll(move |context: &mut Context<'_>| {
+            let item = items.as_mut().poll_next(context);
+            if item.is_ready() {
+                progress.touch();
+            }
+            item
+        }))
+    }
+
+    /// The word, if it comes in time.
+    pub(crate) async fn word<T>(&self, word: impl Future<Output = T>) -> Option<T> {
+        let until = async {
+            match self.until {
+                Some(until) => tokio::time::sleep_until(until).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            word = word => Some(word),
+            () = self.progress.stalled() => None,
+            () = until => None,
+        }
+    }
 }
 
 /// How long each wait may take, as far as the caller says.

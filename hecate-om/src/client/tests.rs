@@ -20,6 +20,8 @@ use crate::folder::ServicePaths;
 use crate::node_id::NodeId;
 use crate::service::{IdentitySpec, ServiceInfo, Use, Uses};
 
+mod streams;
+
 struct Lab;
 
 #[derive(Debug, Deserialize, Serialize, schemars::JsonSchema)]

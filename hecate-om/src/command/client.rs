@@ -1,17 +1,23 @@
 //! Commands that talk to the running service.
 
-use std::io::{self, Write};
+use std::future::poll_fn;
+use std::io::{self, Read, Write};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use hyper::{Method, StatusCode};
+use serde::de::IgnoredAny;
 use tokio::net::{TcpStream, UnixStream};
 
 use super::{complain, print};
-use crate::client::{CallError, LocalClient, exchange};
+use crate::capability::{FromPoll, Item, Kind};
+use crate::client::{CallError, LocalClient, Pieces, Received, Sends, exchange};
 use crate::config::{Config, Flags, Sources};
 use crate::exit;
 use crate::folder::ServicePaths;
+use crate::guard::limits::MOST_BYTES;
 use crate::lifecycle::program;
+use crate::local::lines::put_line;
 use crate::service::{Blueprint, ServiceInfo};
 use crate::telemetry::chain;
 
@@ -81,15 +87,36 @@ async fn ask_health(
     tokio::time::timeout(patience, asked).await?
 }
 
-/// Prints what a capability replies.
+/// What stands for standard input.
+const STDIN: &str = "-";
+/// How much of standard input is read at once.
+const PIECE: usize = 64 * 1024;
+
+/// Prints what a capability replies: of a stream each item when it comes, as a line.
 pub(super) async fn call(info: &ServiceInfo, config: &Config, capability: &str, request: String) -> u8 {
     let (name, version) = match capability_of(info, capability) {
         Ok(capability) => capability,
         Err(code) => return code,
     };
-    match ask(info, config, name, version, request).await {
-        Ok(reply) => print(&format!("{}\n", String::from_utf8_lossy(&reply))),
-        Err(code) => code,
+    let known = info.capabilities.iter().find(|known| known.name == name && known.version == version);
+    let kind = known.map_or(Kind::Unary, |known| known.kind);
+    let sends = if kind.takes_stream() {
+        Sends::Pieces(if request == STDIN { pieces_of_stdin() } else { one_piece(request) })
+    } else if request == STDIN {
+        let mut whole = Vec::new();
+        // One byte more than any capability takes is enough to be refused.
+        if let Err(error) = io::stdin().take(MOST_BYTES as u64 + 1).read_to_end(&mut whole) {
+            complain(&format!("cannot read standard input: {error}"));
+            return exit::IO;
+        }
+        Sends::One(whole.into())
+    } else {
+        Sends::One(request.into())
+    };
+    let client = LocalClient::new(ServicePaths::new(&config.runtime_dir, info.name).api_socket());
+    match client.open(name, version, sends).await {
+        Ok(opened) => print_all(opened.received, info).await,
+        Err(error) => failed(error, info),
     }
 }
 
@@ -122,11 +149,51 @@ pub(super) async fn ask(
     request: String,
 ) -> Result<Bytes, u8> {
     let client = LocalClient::new(ServicePaths::new(&config.runtime_dir, info.name).api_socket());
-    let error = match client.call_json(name, version, request.into()).await {
-        Ok(reply) => return Ok(reply),
-        Err(error) => error,
+    client.call_json(name, version, request.into()).await.map_err(|error| failed(error, info))
+}
+
+/// Prints the replies as they come.
+async fn print_all(received: Received, info: &ServiceInfo) -> u8 {
+    let mut items = match received {
+        Received::One(item) => return print_line(&item).unwrap_or(0),
+        Received::Many(items) => items,
     };
-    Err(match error {
+    while let Some(item) = poll_fn(|context| items.as_mut().poll_next(context)).await {
+        match item {
+            Ok(item) => {
+                if let Some(code) = print_line(&item) {
+                    return code;
+                }
+            }
+            Err(error) => return failed(error, info),
+        }
+    }
+    0
+}
+
+/// Prints an item; the exit code where nothing more is to be printed.
+fn print_line(item: &Item) -> Option<u8> {
+    let mut line = match item {
+        Item::Json(document) => document.to_vec(),
+        // A socket carries none.
+        #[cfg(feature = "macula")]
+        Item::Value(_) => return None,
+    };
+    line.push(b'\n');
+    match io::stdout().write_all(&line) {
+        // Nobody reads any more, which is no failure of ours.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Some(0),
+        Err(error) => {
+            complain(&format!("cannot print: {error}"));
+            Some(exit::IO)
+        }
+        Ok(()) => None,
+    }
+}
+
+/// Tells why there is no reply; returns the exit code.
+fn failed(error: CallError, info: &ServiceInfo) -> u8 {
+    match error {
         CallError::Refused(error) => {
             complain(&error.to_string());
             if let Some(details) = error.details() {
@@ -134,15 +201,49 @@ pub(super) async fn ask(
             }
             REFUSED
         }
-        CallError::Unreachable { .. } => {
+        error @ CallError::Unreachable { .. } => {
             complain(&format!("{}; help: start it with `{} run`", chain(&error), program(info)));
             UNREACHABLE
         }
-        _ => {
+        error => {
             complain(&format!("{}; the call may have been done or not", chain(&error)));
             UNKNOWN
         }
-    })
+    }
+}
+
+/// What stands on the command line: lines as they are, or one document, however it is laid out.
+fn one_piece(text: String) -> Pieces {
+    let mut piece = Some(if serde_json::from_str::<IgnoredAny>(&text).is_ok() {
+        let mut line = Vec::new();
+        put_line(text.as_bytes(), &mut line);
+        Bytes::from(line)
+    } else {
+        Bytes::from(text)
+    });
+    Box::pin(FromPoll(move |_: &mut Context<'_>| Poll::Ready(piece.take().map(Ok))))
+}
+
+/// Standard input as it comes. Its thread may wait for it for ever, and ends with the process.
+fn pieces_of_stdin() -> Pieces {
+    let (sender, mut pieces) = tokio::sync::mpsc::channel(1);
+    std::thread::spawn(move || {
+        let mut stdin = io::stdin().lock();
+        let mut piece = vec![0; PIECE];
+        loop {
+            let read = match stdin.read(&mut piece) {
+                Ok(0) => return,
+                Ok(read) => Ok(Bytes::copy_from_slice(&piece[..read])),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => Err(error.into()),
+            };
+            let is_last = read.is_err();
+            if sender.blocking_send(read).is_err() || is_last {
+                return;
+            }
+        }
+    });
+    Box::pin(FromPoll(move |context: &mut Context<'_>| pieces.poll_recv(context)))
 }
 
 /// The highest version of a capability; 1 for a name that is not here, for the service to say so.

@@ -24,9 +24,11 @@ usage: {name} [command]
   check                 tell what would keep it from running; exit code 0, or the one that run would end with
   config [--json]       print every setting, its value and where that comes from
   health [--ready]      ask the running service how it is; exit code 0 ok, 1 down, 2 unreachable, 3 degraded
-  call NAME[@VERSION] [JSON]
-                        call the running service; exit code 0 answered, 1 refused, 2 unreachable,
-                        4 broken off: it may have been done
+  call NAME[@VERSION] [JSON | -]
+                        call the running service; `-` reads standard input: one request, or one in each
+                        line where a stream is taken, each sent when it comes; a stream of replies is
+                        printed as it comes, one in each line; exit code 0 answered, 1 refused,
+                        2 unreachable, 4 broken off: it may have been done
   limits [NAME[@VERSION]] [--json]
                         print what is declared of each capability, what holds, runs and was refused;
                         exit codes of call

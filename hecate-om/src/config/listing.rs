@@ -7,6 +7,7 @@ use serde_json::{Value as Json, json};
 use super::setting::{self, SERVICE_TABLE};
 use super::shape::Shape;
 use super::value::Origin;
+use crate::telemetry::text::visible;
 
 /// A value that holds.
 #[derive(Debug)]
@@ -46,8 +47,8 @@ impl Listing {
             let over = shadowed
                 .iter()
                 .rev()
-                .map(|other| format!("{:keys$}    over {} from {}\n", "", other.value, other.origin));
-            format!("{key:keys$}  {value:values$}  {origin}\n{}", over.collect::<String>())
+                .map(|other| visible(&format!("{:keys$}    over {} from {}", "", other.value, other.origin)) + "\n");
+            visible(&format!("{key:keys$}  {value:values$}  {origin}")) + "\n" + &over.collect::<String>()
         };
         let mut text: String = self.runtime.iter().map(line).collect();
         if !self.service.is_empty() {

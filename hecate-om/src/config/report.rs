@@ -5,6 +5,7 @@ use std::fmt;
 use thiserror::Error;
 
 use crate::exit;
+use crate::telemetry::text::visible;
 
 /// Something that is wrong with the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +67,10 @@ impl Report {
         found: impl Into<String>,
         help: impl Into<String>,
     ) {
-        let problem = Misconfiguration { place: place.into(), found: found.into(), help: help.into(), exit_code };
+        // Keys and paths stand in it as somebody wrote them.
+        let line = |text: String| visible(&text);
+        let (place, found, help) = (line(place.into()), line(found.into()), line(help.into()));
+        let problem = Misconfiguration { place, found, help, exit_code };
         self.problems.push(problem);
     }
 
@@ -76,7 +80,7 @@ impl Report {
         if self.is_strict {
             self.problem(place, found, format!("{help}, or leave out `--strict`"));
         } else {
-            self.warnings.push(format!("{place} {found} and is ignored"));
+            self.warnings.push(visible(&format!("{place} {found} and is ignored")));
         }
     }
 

@@ -545,3 +545,24 @@ fn a_password_in_an_address_is_in_no_report() {
         assert!(error.contains("postgres://ada:***@") && !error.contains("hunter2"), "{error}");
     }
 }
+
+#[test]
+fn what_somebody_wrote_forges_no_line_of_a_report_or_listing() {
+    #[derive(Deserialize, JsonSchema)]
+    #[allow(dead_code)]
+    struct Odd {
+        #[serde(default)]
+        by_name: std::collections::BTreeMap<String, u8>,
+    }
+    let odd = "a\\nb\\u202e";
+    let layers = Layers::new(&[("HOME", "/x\ny"), ("RUST_LOG", "a\u{1b}=info")]);
+    let wrong = layers.file("wrong.toml", &format!("[service.by_name]\n\"{odd}\" = \"x\"\n"));
+    let problems = wrong.problems::<Odd>();
+    assert!(problems.len() == 1 && problems[0].contains("service.by_name.a\\nb\\u{202e} holds"), "{problems:?}");
+
+    let layers = Layers::new(&[("HOME", "/x\ny"), ("RUST_LOG", "a\u{1b}=info")]);
+    let right = layers.file("right.toml", &format!("[service.by_name]\n\"{odd}\" = 1\n"));
+    let text = right.load::<Odd>().unwrap().listing.text();
+    assert!(text.contains("{ a\\nb\\u{202e} = 1 }") && text.contains("a\\u{1b}=info"), "{text}");
+    assert!(!text.replace('\n', "").chars().any(crate::telemetry::text::acts), "{text:?}");
+}

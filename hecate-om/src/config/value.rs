@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::mask::{MASK, may_be_secret};
+use crate::telemetry::text::visible;
 
 /// A file that was read.
 pub(crate) struct FileText {
@@ -140,7 +141,7 @@ impl Value {
             Value::NoText => "bytes that are no UTF-8".to_owned(),
             other => match other.scalar().unwrap_or_default() {
                 empty if empty.is_empty() => "\"\"".to_owned(),
-                text => escaped(&without_password(&text)),
+                text => visible(&without_password(&text)),
             },
         }
     }
@@ -167,13 +168,9 @@ pub(super) fn without_password(text: &str) -> String {
     shown + rest
 }
 
-fn escaped(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_debug().collect::<Vec<_>>() } else { vec![c] }).collect()
-}
-
 /// A value for a report: short, on one line, without control characters.
 pub(super) fn shown(value: &str) -> String {
-    let mut short = escaped(&value.chars().take(80).collect::<String>());
+    let mut short = visible(&value.chars().take(80).collect::<String>());
     if value.chars().nth(80).is_some() {
         short.push_str("...");
     }

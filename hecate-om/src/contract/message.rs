@@ -11,7 +11,7 @@ const DEFINITIONS: &str = "$defs";
 /// The schema of a request or a reply. Its named types stand in its own `$defs`.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
-pub(super) struct MessageSchema(Schema);
+pub(crate) struct MessageSchema(Schema);
 
 impl MessageSchema {
     /// What may be sent: the schema of what deserializing takes.

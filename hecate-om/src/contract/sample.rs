@@ -18,6 +18,11 @@ pub(super) fn of(message: &MessageSchema) -> Option<Value> {
     Sampler { message, following: Vec::new() }.value(message.root())
 }
 
+/// The same for a part of a message.
+pub(super) fn of_part(message: &MessageSchema, schema: &Value) -> Option<Value> {
+    Sampler { message, following: Vec::new() }.value(schema)
+}
+
 struct Sampler<'a> {
     message: &'a MessageSchema,
     /// The references on the way to here. The smallest value of a recursive type never meets one of
@@ -101,7 +106,7 @@ fn given(keywords: &Keywords) -> Option<&Value> {
 }
 
 /// The type that the sample takes: of several the first that is not `null`.
-fn kind(keywords: &Keywords) -> Option<&str> {
+pub(super) fn kind(keywords: &Keywords) -> Option<&str> {
     match keywords.get("type") {
         Some(Value::String(kind)) => Some(kind),
         Some(Value::Array(kinds)) => {
@@ -113,7 +118,7 @@ fn kind(keywords: &Keywords) -> Option<&str> {
     }
 }
 
-fn joined(first: Value, second: Value) -> Value {
+pub(super) fn joined(first: Value, second: Value) -> Value {
     match (first, second) {
         (Value::Object(mut fields), Value::Object(more)) => {
             fields.extend(more);
@@ -140,7 +145,7 @@ fn integer(keywords: &Keywords) -> i64 {
     1.min(most.unwrap_or(i64::MAX)).max(least.unwrap_or(i64::MIN))
 }
 
-fn number(keywords: &Keywords) -> f64 {
+pub(super) fn number(keywords: &Keywords) -> f64 {
     const WANTED: f64 = 1.5;
     let bound = |key: &str| keywords.get(key).and_then(Value::as_f64);
     let least = bound("minimum").or_else(|| bound("exclusiveMinimum"));
@@ -153,7 +158,7 @@ fn number(keywords: &Keywords) -> f64 {
     }
 }
 
-fn string(keywords: &Keywords) -> String {
+pub(super) fn string(keywords: &Keywords) -> String {
     let text = match keywords.get("format").and_then(Value::as_str) {
         Some("date-time") => "2026-01-01T12:00:00Z",
         Some("date") => "2026-01-01",

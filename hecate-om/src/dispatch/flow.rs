@@ -44,6 +44,8 @@ impl Stream for Taking {
         self.progress.touch();
         Poll::Ready(item.map(|item| match item {
             Ok(item) if item.size() > self.place.limits().payload() => Err(self.place.too_large()),
+            // Where items are read, no more is kept than is declared.
+            Err(error) if *error.kind() == ErrorCode::PayloadTooLarge => Err(self.place.too_large()),
             item => item,
         }))
     }

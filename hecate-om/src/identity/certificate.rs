@@ -94,7 +94,7 @@ impl CertificateWatch {
 }
 
 impl Certificate {
-    fn health(&self, now: SystemTime) -> Health {
+    pub(super) fn health(&self, now: SystemTime) -> Health {
         let whose = &self.subject;
         if now < self.from {
             return Health::degraded(format!(

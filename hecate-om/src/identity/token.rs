@@ -3,6 +3,8 @@
 //! They are in memory only, and fetched anew by every process. A call looks one up without waiting; the
 //! asking is done here, ahead of time.
 
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 mod held;
 
 use std::sync::{Arc, PoisonError, RwLock};

@@ -8,6 +8,8 @@ use std::time::SystemTime;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
+use crate::telemetry::text::visible;
+
 /// What a certificate says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Certificate {
@@ -47,6 +49,12 @@ impl Certificate {
         }
         let der = CertificateDer::from_pem_slice(file).map_err(|_| "is no whole PEM file")?;
         Self::from_der(&der).ok_or_else(|| "holds no X.509 certificate".to_owned())
+    }
+
+    /// Reads a certificate, or the file of one.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn of_any(bytes: &[u8]) -> Result<Self, String> {
+        Self::from_der(bytes).map_or_else(|| Self::from_pem(bytes), Ok)
     }
 
     fn from_der(der: &[u8]) -> Option<Self> {
@@ -138,7 +146,9 @@ fn name(mut parts: &[u8]) -> Option<String> {
             };
             if let Some(short) = short.filter(|_| TEXTS.contains(&tag)) {
                 let comma = if shown.is_empty() { "" } else { ", " };
-                shown.push_str(&format!("{comma}{short}={}", String::from_utf8_lossy(text)));
+                // Whoever made the certificate chose the text, and a line end in it would forge a line of health.
+                let text = String::from_utf8_lossy(text);
+                shown.push_str(&format!("{comma}{short}={}", visible(&text)));
             }
         }
     }
@@ -174,6 +184,16 @@ pub(super) mod tests {
         let third = Certificate::from_pem(THIRD.as_bytes()).unwrap();
         assert_eq!(third.subject, "C=BE, O=Acme, OU=Mesh, CN=hecate-echo");
         assert_eq!(third.until.duration_since(third.from).unwrap().as_secs(), 90 * 24 * 3600);
+    }
+
+    #[test]
+    fn a_subject_stays_on_its_line() {
+        let der = CertificateDer::from_pem_slice(ECHO.as_bytes()).unwrap();
+        let at = der.windows(11).rposition(|window| window == b"hecate-echo").unwrap();
+        let mut changed = der.to_vec();
+        changed[at..at + 3].copy_from_slice(b"\n[+");
+        let subject = Certificate::from_der(&changed).unwrap().subject;
+        assert_eq!(subject, "O=Acme, Inc., CN=\\n[+ate-echo");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::net::UnixListener;
 
 use super::*;
 use crate::capability::{Bound, Call, Handlers};

@@ -9,6 +9,8 @@
 
 mod bloom;
 mod fact;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod memory;
 
 use std::sync::Arc;

@@ -46,9 +46,16 @@ pub(super) fn bounded(value: impl fmt::Display) -> String {
 
 /// Characters that act rather than show: control characters, those that end a line, and those that
 /// turn the direction of what follows. All of them have four hexadecimal digits.
-pub(super) fn acts(c: char) -> bool {
+pub(crate) fn acts(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A text with all that acts escaped as Rust would.
+pub(crate) fn visible(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    push_visible(&mut line, text);
+    line
 }
 
 /// Appends `text`, with all that acts escaped as Rust would.

@@ -15,14 +15,19 @@ pub(super) enum NotCarried {
     Codec(String),
 }
 
-/// Writes a message as the mesh carries it, through the SDK's own codec, and reads it again.
+/// Whether a message arrives at all.
 pub(super) fn across<T: Serialize + DeserializeOwned>(message: &T) -> Result<(), NotCarried> {
+    carried(message).map(drop)
+}
+
+/// Writes a message as the mesh carries it, through the SDK's own codec, and reads it again.
+pub(super) fn carried<T: Serialize + DeserializeOwned>(message: &T) -> Result<T, NotCarried> {
     let codec = |error: &dyn ToString| NotCarried::Codec(error.to_string());
     let value = value::encode(message).map_err(NotCarried::Message)?;
     frame::check_payload(&value).map_err(|error| codec(&error))?;
     let bytes = cbor::encode(&value).map_err(|error| codec(&error))?;
     let value = cbor::decode(&bytes).map_err(|error| codec(&error))?;
-    value::decode::<T>(value).map(drop).map_err(NotCarried::Message)
+    value::decode::<T>(value).map_err(NotCarried::Message)
 }
 
 impl NotCarried {

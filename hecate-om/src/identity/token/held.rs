@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use macula_rust::node_key::node_id_of;
 use macula_rust::profile::Profile;
 use macula_rust::ucan::{self, Context, Policy};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::super::action::{CALL, Grant};
 use crate::config::mesh::Realm;
@@ -90,6 +90,17 @@ impl Held {
                 refusal.name()
             )
         })?;
+        Self::granting(token, &claims, ends, name, now)
+    }
+
+    /// A token with what its claims say, once it is known whose they are.
+    fn granting(
+        token: &[u8],
+        claims: &Map<String, Value>,
+        ends: SystemTime,
+        realm: String,
+        now: Now,
+    ) -> Result<Self, String> {
         let of_claims = claims.get("exp").and_then(Value::as_u64).ok_or("the realm's token has no end")?;
         let of_claims =
             SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(of_claims)).ok_or("the realm's token has no end")?;
@@ -103,7 +114,7 @@ impl Held {
             if can == CALL {
                 match with
                     .strip_prefix("mri:proc:")
-                    .and_then(|with| with.strip_prefix(&*name))
+                    .and_then(|with| with.strip_prefix(&*realm))
                     .and_then(|with| with.strip_prefix('/'))
                 {
                     Some(procedure) => {
@@ -116,7 +127,7 @@ impl Held {
         }
         let wait = random::about(life * 2 / 3, JITTER).max(SOONEST);
         let renew = (now.wall + wait, now.steady + wait);
-        Ok(Self { token: token.into(), realm: name, procedures, wide, grants, until, renew })
+        Ok(Self { token: token.into(), realm, procedures, wide, grants, until, renew })
     }
 
     /// The token, if a call of this procedure passes with it.
@@ -184,5 +195,7 @@ fn seconds(time: SystemTime) -> i64 {
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 #[cfg(test)]
 mod tests;

@@ -38,7 +38,7 @@ pub(super) async fn open(
     pin: Option<NodeId>,
     was_sought_nearby: bool,
 ) -> Result<Opened, CallError> {
-    let Open { address, kind, sending, hops, trace, begun, deadline, patience, token, trail } = open;
+    let Open { address, kind, sending, hops, trace, begun, deadline, patience, token, trail, .. } = open;
     let (mut request, items): (Box<dyn Encode>, _) = match sending {
         Some(Sending::One(request)) => (request, None),
         Some(Sending::Many(items)) => (Box::new(Nothing), Some(items)),

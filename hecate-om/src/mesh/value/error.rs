@@ -75,7 +75,7 @@ impl ValueError {
     }
 
     /// Why.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn reason(&self) -> &Reason {
         &self.0.reason
     }

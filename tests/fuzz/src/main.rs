@@ -1,0 +1,17 @@
+//! A fuzzer for each decoder that the outside reaches, all in one program: to link nine takes longer than to
+//! run them for a while. `HECATE_FUZZ_TARGET` says which; `.ci/fuzz` runs them.
+
+#![no_main]
+
+use std::sync::LazyLock;
+
+use hecate_om::fuzzing::TARGETS;
+
+static TARGET: LazyLock<fn(&[u8])> = LazyLock::new(|| {
+    let name = std::env::var("HECATE_FUZZ_TARGET").unwrap_or_default();
+    let known = TARGETS.iter().find(|(known, _)| *known == name);
+    let names: Vec<_> = TARGETS.iter().map(|(known, _)| *known).collect();
+    known.unwrap_or_else(|| panic!("HECATE_FUZZ_TARGET is one of {}", names.join(", "))).1
+});
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| TARGET(input));
