@@ -185,7 +185,7 @@ async fn what_looks_after_an_advertisement_begins_again_after_a_panic() {
                 begun.send_modify(|begun| *begun += 1);
                 assert!(*begun.borrow() > 2, "the first and the second time");
             }
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     });
     assert!(timeout(Duration::from_secs(300), looking).await.is_err(), "it never ends");
