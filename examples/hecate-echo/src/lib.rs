@@ -147,6 +147,8 @@ mod tests {
         messages_arrive(Echo::SAY_TIMES);
         messages_arrive(Echo::WHISPER);
         messages_arrive(Echo::SLOW);
-        assert_eq!(Echo::capabilities().len(), 4, "that is all of them");
+        messages_arrive(Echo::COUNT);
+        messages_arrive(Echo::SUM);
+        assert_eq!(Echo::capabilities().len(), 6, "that is all of them");
     }
 }

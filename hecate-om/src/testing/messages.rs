@@ -4,16 +4,44 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::capability::{Capability, Reply, Request, json};
+use crate::capability::{Capability, Reply, ReplyStream, Request, RequestStream, json};
 use crate::client::{CallReply, CallRequest};
 use crate::contract::{Chance, MessageSchema, schemas};
 
 /// How many messages are made of a schema.
 const MESSAGES: usize = 256;
 
+/// What a capability takes: a message, or a stream of them.
+#[doc(hidden)]
+pub trait Taken {
+    type Message: Request + CallRequest;
+}
+
+impl<R: Request + CallRequest> Taken for R {
+    type Message = R;
+}
+
+impl<I: Request + CallRequest> Taken for RequestStream<I> {
+    type Message = I;
+}
+
+/// What a capability answers with: a message, or a stream of them.
+#[doc(hidden)]
+pub trait Given {
+    type Message: Reply + CallReply;
+}
+
+impl<T: Reply + CallReply> Given for T {
+    type Message = T;
+}
+
+impl<O: Reply + CallReply> Given for ReplyStream<O> {
+    type Message = O;
+}
+
 /// Checks that the messages of a capability arrive as they were sent, on this box and over the mesh.
 ///
-/// Hundreds of requests and replies are made by chance of their schemas, with texts, numbers and lists that
+/// Hundreds of requests and replies, or items of their streams, are made by chance of their schemas, with texts, numbers and lists that
 /// nobody would think of. Each is read, written as JSON and as the mesh has it, and read again: what it is
 /// then must be what it was. `HECATE_TEST_SEED=<seed>`, which is printed, makes the same ones again.
 ///
@@ -42,14 +70,14 @@ const MESSAGES: usize = 256;
 #[track_caller]
 pub fn messages_arrive<S, R, T>(capability: Capability<S, R, T>)
 where
-    R: Request + CallRequest,
-    T: Reply + CallReply,
+    R: Taken,
+    T: Given,
 {
     let mut chance = Chance::of_test();
-    let [request, reply] = schemas::<R, T>();
+    let [request, reply] = schemas::<R::Message, T::Message>();
     let wrong = [
-        all_arrive::<R>(&request, &mut chance).map_err(|why| format!("the request of `{capability}` {why}")),
-        all_arrive::<T>(&reply, &mut chance).map_err(|why| format!("the reply of `{capability}` {why}")),
+        all_arrive::<R::Message>(&request, &mut chance).map_err(|why| format!("the request of `{capability}` {why}")),
+        all_arrive::<T::Message>(&reply, &mut chance).map_err(|why| format!("the reply of `{capability}` {why}")),
     ];
     let wrong: Vec<_> = wrong.into_iter().filter_map(Result::err).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
