@@ -24,8 +24,11 @@ use crate::identity::fuzzing::{certificate, key_file, token};
 use crate::mesh::announce::fuzzing::announcement;
 use crate::telemetry::text::acts;
 
+/// Has a decoder read an input.
+pub type Target = fn(&[u8]);
+
 /// All of them, by name.
-pub const TARGETS: [(&str, fn(&[u8])); 9] = [
+pub const TARGETS: [(&str, Target); 9] = [
     ("announcement", announcement),
     ("certificate", certificate),
     ("configuration", configuration),

@@ -138,6 +138,7 @@ fn understand_each_other(profile: Profile) {
     advertised(&carrier);
     let before = relayed(&echo);
     here.try_script("calls.py");
+    here.try_script("streams.py");
     let after = relayed(&echo);
     assert!(after >= before + 20, "the station relayed {} calls", after - before);
     here.try_script("serves.py");

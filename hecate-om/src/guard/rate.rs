@@ -291,7 +291,7 @@ impl Counts {
     /// More cells in each row: each caller finds what was counted in those that it had.
     fn widen(&mut self, width: usize) {
         let was = self.cells_per_row;
-        let cells = (0..ROWS * width).map(|cell| self.cells[cell / width * was + (cell % width & (was - 1))]);
+        let cells = (0..ROWS * width).map(|cell| self.cells[cell / width * was + ((cell % width) & (was - 1))]);
         self.cells = cells.collect();
         self.cells_per_row = width;
     }

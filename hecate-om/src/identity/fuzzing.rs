@@ -1,5 +1,7 @@
 //! The files and tokens that say who a service is: tried with whatever bytes there are.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a broken promise is told")]
+
 use std::time::{Duration, SystemTime};
 
 use macula_rust::node_key::node_id_of;

@@ -8,7 +8,7 @@ mod state;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use macula_rust::node_key::NodeKey;
 use macula_rust::pool::{Pool, PoolError};
@@ -112,6 +112,8 @@ struct Row {
     pace: Arc<Pace>,
     /// Where it is served.
     servings: Mutex<BTreeMap<NodeId, Served>>,
+    /// Since when it is offered, in Unix time.
+    since_ms: i64,
 }
 
 /// What the mesh said when it was asked for an advertisement.
@@ -133,7 +135,7 @@ impl Advertisements {
         for offered in offers {
             let name = offered.procedure.clone();
             let standing = Standing::new(Arc::clone(&changes));
-            let row = Row { offered, standing, pace: Arc::clone(&pace), servings: Mutex::default() };
+            let row = Row::new(offered, standing, Arc::clone(&pace));
             if rows.insert(name.clone(), Arc::new(row)).is_some() {
                 return Err(Twice(name));
             }
@@ -253,6 +255,12 @@ async fn withdraw(
 }
 
 impl Row {
+    fn new(offered: Offered, standing: Standing, pace: Arc<Pace>) -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since_ms = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
+        Self { offered, standing, pace, servings: Mutex::default(), since_ms }
+    }
+
     /// Keeps one thing advertised wherever this node is linked.
     async fn keep(self: Arc<Self>, links: Arc<Links>, mut claim: watch::Receiver<Claim>) {
         let mut changes = links.changes();
@@ -357,6 +365,8 @@ impl Row {
     async fn serve_on(&self, link: &Link, realm: &Realm) -> Result<Served, LinkError> {
         let mut offer = (self.offered.offer)(realm);
         offer.realm_key = Some(realm.key.clone());
+        // Clear requests are taken for a while after this, once and not again with each link.
+        offer.keyed_since_ms = Some(self.since_ms);
         let mut serving = std::pin::pin!(link.serve(offer));
         let late = async {
             sleep(ACKNOWLEDGE).await;

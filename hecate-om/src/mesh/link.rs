@@ -67,7 +67,9 @@ pub(crate) fn admission(capabilities: &[CapabilityInfo]) -> AdmissionLimits {
     // What every service answers has the rates that hold where none are declared.
     let rates = capabilities.iter().map(|info| info.limits.per_caller).chain([Limits::DEFAULT.per_caller]);
     let streams = || capabilities.iter().filter(|info| info.kind != Kind::Unary).map(|info| info.limits);
-    let places = streams().fold(0_usize, |places, limits| places.saturating_add(limits.concurrency));
+    // Who reads a stream of replies grants on another one.
+    let grants = capabilities.iter().filter(|info| info.kind == Kind::ServerStream).map(|info| info.limits);
+    let places = streams().chain(grants).fold(0_usize, |places, limits| places.saturating_add(limits.concurrency));
     let sessions = places.clamp(own.sessions, MOST_SESSIONS);
     let item = streams().map(|limits| limits.payload).max().unwrap_or(0);
     AdmissionLimits {

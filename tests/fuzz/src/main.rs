@@ -5,9 +5,9 @@
 
 use std::sync::LazyLock;
 
-use hecate_om::fuzzing::TARGETS;
+use hecate_om::fuzzing::{TARGETS, Target};
 
-static TARGET: LazyLock<fn(&[u8])> = LazyLock::new(|| {
+static TARGET: LazyLock<Target> = LazyLock::new(|| {
     let name = std::env::var("HECATE_FUZZ_TARGET").unwrap_or_default();
     let known = TARGETS.iter().find(|(known, _)| *known == name);
     let names: Vec<_> = TARGETS.iter().map(|(known, _)| *known).collect();

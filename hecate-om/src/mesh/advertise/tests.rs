@@ -174,7 +174,7 @@ async fn what_looks_after_an_advertisement_begins_again_after_a_panic() {
         let pace = Arc::new(Pace { count: 2, turns: Mutex::default() });
         let standing = Standing::new(Arc::default());
         standing.acknowledged();
-        Arc::new(Row { offered: offered(procedure), standing, pace, servings: Mutex::default() })
+        Arc::new(Row::new(offered(procedure), standing, pace))
     };
     let rows = [row("hecate-lab/lab.well_v1"), row("hecate-lab/lab.broken_v1")];
     let (begun, counted) = watch::channel(0);
@@ -185,7 +185,7 @@ async fn what_looks_after_an_advertisement_begins_again_after_a_panic() {
                 begun.send_modify(|begun| *begun += 1);
                 assert!(*begun.borrow() > 2, "the first and the second time");
             }
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     });
     assert!(timeout(Duration::from_secs(300), looking).await.is_err(), "it never ends");

@@ -1,5 +1,7 @@
 //! What any node of the realm may publish: tried with whatever bytes there are.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a broken promise is told")]
+
 use macula_rust::cbor::{self, Value};
 use tokio::time::Instant;
 
@@ -34,7 +36,7 @@ pub(crate) fn announcement(input: &[u8]) {
     };
     assert_eq!((counts.heard, counts.dropped, known.node), (1, 0, publisher));
     for name in &listed {
-        assert_eq!(memory.who_could_serve(name, now), [known.clone()], "{name}");
+        assert_eq!(memory.who_could_serve(name, now), std::slice::from_ref(&known), "{name}");
     }
     memory.who_could_serve("", now);
     memory.who_could_serve(&format!("{}/", known.org), now);

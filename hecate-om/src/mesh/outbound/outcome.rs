@@ -127,6 +127,9 @@ impl Outcome {
                 Self::Unsendable(what)
             }
             LinkError::Frame(FrameError::TextTooLong(what)) => Self::Unsendable(format!("{what} is too long")),
+            LinkError::StreamOpenTooLarge(bytes) => Self::Unsendable(format!(
+                "with its token the request has {bytes} bytes, and a stream is opened with 1 MiB"
+            )),
             LinkError::Frame(FrameError::ProofsOutOfBound) => Self::Unsendable("too many proofs".to_owned()),
             // A link that ends takes its calls with it, sent or not.
             error @ (LinkError::Io(_)
@@ -162,7 +165,6 @@ impl Outcome {
             | LinkError::RegisterUnacknowledged(_)
             | LinkError::EndOfStream
             | LinkError::StreamClosed
-            | LinkError::StreamOpenTooLarge(_)
             | LinkError::SealedFramesExhausted) => Self::Unknown(error.to_string()),
         }
     }
@@ -215,9 +217,10 @@ impl Outcome {
             "expired" | "not_yet_valid" => {
                 Self::NotRun(Cause::Other(format!("its clock differs from this one: {code}; help: set both by NTP")))
             }
-            "sealed_required" | "sealed_refused" => {
-                Self::NotRun(Cause::Other(format!("it did not take the request as it was sealed: {code}")))
-            }
+            "sealed_required" => Self::NotRun(Cause::Other(
+                "it takes nothing that is not sealed, and tells no key to seal to".to_owned(),
+            )),
+            "sealed_refused" => Self::NotRun(Cause::Other("it could not open what was sealed".to_owned())),
             // It ran, and what came of it cannot be told.
             "temporary_relay_failure" => Self::Refused(internal("the handler of the provider failed")),
             "payload_too_large" => Self::Refused(internal("the reply is larger than the mesh carries")),

@@ -76,13 +76,6 @@ impl Window {
         self.wait(|state| state.is_over).await;
     }
 
-    /// What was sent, and is not known to be taken; for a peer that grants.
-    #[cfg(test)]
-    pub(crate) fn under_way(&self) -> u64 {
-        let state = self.0.borrow();
-        state.granted.map_or(0, |granted| (state.sent + WINDOW).saturating_sub(granted))
-    }
-
     async fn wait(&self, is_so: impl Fn(&Sent) -> bool) {
         // The sender is here: it does not go.
         let _ = self.0.subscribe().wait_for(is_so).await;
