@@ -9,11 +9,19 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 const TABLES: [&str; 2] = ["/proc/net/udp", "/proc/net/udp6"];
 
+/// How often the list is read: while sockets come and go, one that is there may be passed over.
+const READS: usize = 3;
+
 /// Whether the socket at `peer` is one of ours or of root.
 ///
 /// # Errors
-/// The user that it is of, where it is known, and another.
+/// The user that it is of, where it is another; none where there is no such socket any more.
 pub(crate) fn is_ours(peer: SocketAddr) -> Result<(), Option<u32>> {
+    let mut reads = std::iter::repeat_with(|| looked_up(peer)).take(READS);
+    reads.find(|found| *found != Err(None)).unwrap_or(Err(None))
+}
+
+fn looked_up(peer: SocketAddr) -> Result<(), Option<u32>> {
     let mut sockets = None::<String>;
     for table in TABLES {
         match fs::read_to_string(table) {

@@ -234,8 +234,12 @@ async fn accept(core: Arc<Core>, endpoint: Endpoint, taking: Arc<AtomicBool>) {
                 continue;
             }
             (Ok(()), Err(_)) => TOO_MANY,
-            (Err(user), _) => {
-                tracing::warn!(?user, "the station refused a connection of another user");
+            (Err(Some(user)), _) => {
+                tracing::warn!(user, "the station refused a connection of another user");
+                ANOTHER_USER
+            }
+            (Err(None), _) => {
+                tracing::debug!("the station refused a connection whose other end is not on this box any more");
                 ANOTHER_USER
             }
         };
