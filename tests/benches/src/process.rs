@@ -68,7 +68,7 @@ pub(crate) fn workers() -> usize {
 }
 
 /// The folder of this program and of the servers.
-fn programs() -> Outcome<PathBuf> {
+pub(crate) fn programs() -> Outcome<PathBuf> {
     let own = std::env::current_exe()?;
     Ok(own.parent().ok_or("this program is in no folder")?.to_owned())
 }
