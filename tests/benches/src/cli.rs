@@ -50,9 +50,9 @@ fn main() -> ExitCode {
         ["load"] => process::build_servers().and_then(|()| load::run()).map(shown),
         ["start"] => process::build_servers().and_then(|()| start_and_dispatch()).map(shown),
         ["mesh"] => process::build_servers().and_then(|()| mesh::run()).map(shown),
-        ["overload"] => process::build_servers().and_then(|()| overload::run()),
+        ["overload"] => process::build_fleet().and_then(|()| overload::run()),
         ["soak", options @ ..] => match soak::Plan::of(options) {
-            Ok(plan) => process::build_servers().and_then(|()| soak::run(&plan)),
+            Ok(plan) => process::build_fleet().and_then(|()| soak::run(&plan)),
             Err(error) => {
                 eprintln!("error: {error}\n\n{USAGE}");
                 return ExitCode::from(64);
