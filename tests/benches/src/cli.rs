@@ -7,12 +7,17 @@ mod client;
 mod dispatch;
 #[path = "servers/echo.rs"]
 mod echo;
+mod fleet;
 mod instructions;
 mod load;
 mod mesh;
+mod overload;
 mod process;
+#[path = "servers/provider.rs"]
+mod provider;
 mod rebuild;
 mod report;
+mod soak;
 mod start;
 
 use std::error::Error;
@@ -28,8 +33,13 @@ const USAGE: &str = "usage: cargo run --release --manifest-path tests/benches/Ca
   load           requests per second, latency, CPU and memory
   start          from the start of the process to the first healthy answer; in-process costs
   mesh           one call over the mesh, against the same with the SDK alone
+  overload       ten thousand calls at once and ten times the capacity, over a socket and over the mesh; fails
+                 above the limits (for a quiet machine)
+  soak --minutes M [--rate R] [--seed S]
+                 calls of all kinds at a rate while services and stations are killed and stopped; fails where
+                 something grows or goes wrong (for a quiet machine)
   rebuild        cargo build after an edit of one of 50 handlers (runs cargo, takes minutes)
-  table          all of them, as Markdown for the README";
+  table          the costs, as Markdown for the README";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -40,6 +50,14 @@ fn main() -> ExitCode {
         ["load"] => process::build_servers().and_then(|()| load::run()).map(shown),
         ["start"] => process::build_servers().and_then(|()| start_and_dispatch()).map(shown),
         ["mesh"] => process::build_servers().and_then(|()| mesh::run()).map(shown),
+        ["overload"] => process::build_fleet().and_then(|()| overload::run()),
+        ["soak", options @ ..] => match soak::Plan::of(options) {
+            Ok(plan) => process::build_fleet().and_then(|()| soak::run(&plan)),
+            Err(error) => {
+                eprintln!("error: {error}\n\n{USAGE}");
+                return ExitCode::from(64);
+            }
+        },
         ["rebuild"] => rebuild::run().map(shown),
         ["table"] => process::build_servers().and_then(|()| table()),
         ["help" | "-h" | "--help"] => {

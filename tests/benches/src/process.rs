@@ -68,21 +68,30 @@ pub(crate) fn workers() -> usize {
 }
 
 /// The folder of this program and of the servers.
-fn programs() -> Outcome<PathBuf> {
+pub(crate) fn programs() -> Outcome<PathBuf> {
     let own = std::env::current_exe()?;
     Ok(own.parent().ok_or("this program is in no folder")?.to_owned())
 }
 
 /// Builds the servers beside this program; `cargo run` builds only this one.
 pub(crate) fn build_servers() -> Outcome<()> {
+    build(&["--bins"])
+}
+
+/// Builds those that overload and soak need.
+pub(crate) fn build_fleet() -> Outcome<()> {
+    build(&["--bin", "server-load", "--bin", "server-hecate"])
+}
+
+fn build(which: &[&str]) -> Outcome<()> {
     let folder = programs()?;
     if cfg!(debug_assertions) {
         return Err("this is a debug build, whose numbers mean nothing; help: cargo run --release".into());
     }
     let target = folder.parent().ok_or("this program is in no target folder")?;
     let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    build.args(["build", "--quiet", "--release", "--locked", "--bins", "--manifest-path"]);
-    build.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).arg("--target-dir").arg(target);
+    build.args(["build", "--quiet", "--release", "--locked", "--manifest-path"]);
+    build.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).arg("--target-dir").arg(target).args(which);
     if cfg!(feature = "fast-json") {
         build.args(["--features", "fast-json"]);
     }

@@ -29,6 +29,11 @@ impl fmt::Display for Table {
 
 /// When, on what, and how to do it again.
 pub(crate) fn heading() -> String {
+    machine("table")
+}
+
+/// The same for one command.
+pub(crate) fn machine(command: &str) -> String {
     let date = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
     let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
@@ -36,7 +41,7 @@ pub(crate) fn heading() -> String {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     format!(
         "Measured on {} on {cores} cores of {model} with\n\
-         `cargo run --release --manifest-path tests/benches/Cargo.toml -- table`:\n",
+         `cargo run --release --manifest-path tests/benches/Cargo.toml -- {command}`:\n",
         &date[..10]
     )
 }
