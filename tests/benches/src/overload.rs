@@ -172,14 +172,24 @@ struct Flood {
 
 /// Measures both ways, prints what came of it, and says whether all is as promised.
 pub(crate) fn run() -> Outcome<bool> {
-    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?;
-    if maximum.is_some_and(|most| most < 2 * AT_ONCE as u64 + 1000) {
-        return Err(format!("{AT_ONCE} calls at once need 21000 files, this process may have {maximum:?}").into());
-    }
+    allow_files()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let task = runtime.spawn(measure());
     runtime.block_on(task)?
+}
+
+/// Lets this process, and the service that it starts, have as many files as that takes: a service gives half of its
+/// own to connections.
+fn allow_files() -> Outcome<()> {
+    const ENOUGH: u64 = 2 * AT_ONCE as u64;
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    if maximum.is_none_or(|most| most >= ENOUGH) {
+        return Ok(setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?);
+    }
+    // Only root may have more than it was given.
+    let more = Rlimit { current: Some(ENOUGH), maximum: Some(ENOUGH) };
+    let few = |_| format!("{AT_ONCE} calls at once need {ENOUGH} files, this process may have {maximum:?}");
+    Ok(setrlimit(Resource::Nofile, more).map_err(few)?)
 }
 
 async fn measure() -> Outcome<bool> {
@@ -231,8 +241,9 @@ async fn started(mut member: Member, on_mesh: bool) -> Outcome<Member> {
 
 async fn judge(table: &mut Table, way: &Way, provider: &Member, baseline: Duration) -> Outcome<bool> {
     recovered(way).await?;
-    let burst = burst(way, provider).await?;
+    // In this order: the SDK looks through all calls of the last minutes at each new one, and a burst leaves many.
     let flood = flood(way).await?;
+    let burst = burst(way, provider).await?;
     let label = way.label();
     let mut passed = true;
     let mut row = |what: String, measured: String, limit: String, holds: bool| {
@@ -345,8 +356,10 @@ async fn flood(way: &Way) -> Outcome<Flood> {
                     tokio::time::sleep_until(next.into()).await;
                     let asked = Instant::now();
                     let came = line.call(way.hold()).await?;
-                    if asked.duration_since(begun) > WARM {
-                        seen.push((came, asked.elapsed()));
+                    let took = asked.elapsed();
+                    // By their ends: those that are still held when it is over are no part of what it answered.
+                    if (WARM..WARM + WINDOW).contains(&begun.elapsed()) {
+                        seen.push((came, took));
                     }
                     next = (next + pause).max(Instant::now());
                 }
