@@ -62,6 +62,8 @@ enum Way {
 enum Came {
     Answered,
     Overloaded,
+    /// Anything else, over the mesh: that its link did not bear it.
+    Failed(String),
 }
 
 /// One caller, who has one call at a time.
@@ -121,7 +123,7 @@ impl Line {
             Line::Mesh(context) => match Provider::FORD.call(context, Hold { millis }).timeout(PATIENCE).await {
                 Ok(()) => Ok(Came::Answered),
                 Err(error) if error.code() == Some("overloaded") && error.is_retryable() => Ok(Came::Overloaded),
-                Err(error) => Err(error.into()),
+                Err(error) => Ok(Came::Failed(error.to_string())),
             },
         }
     }
@@ -156,6 +158,7 @@ impl Wire {
 struct Burst {
     answered: usize,
     refused: usize,
+    failed: Vec<String>,
     took: Duration,
     recovery: Duration,
     kib_per_call: f64,
@@ -163,6 +166,7 @@ struct Burst {
 
 /// What came of ten times the capacity.
 struct Flood {
+    failed: Vec<String>,
     offered: f64,
     goodput: f64,
     /// Of refusals, sorted.
@@ -283,6 +287,15 @@ async fn judge(table: &mut Table, way: &Way, provider: &Member, baseline: Durati
     let shown =
         if baseline.is_zero() { ms(limit) } else { format!("{} more than {}", ms(REFUSED_WITHIN), ms(baseline)) };
     row("refused within (p99)".to_owned(), ms(p99), shown, p99 < limit && !flood.refused.is_empty());
+    for (what, failed) in [("at once", &burst.failed), ("at ten times the capacity", &flood.failed)] {
+        let told = failed.last().map(|last| format!(", such as: {last}")).unwrap_or_default();
+        row(
+            format!("neither answered nor refused, {what}"),
+            format!("{}{told}", failed.len()),
+            "0".to_owned(),
+            failed.is_empty(),
+        );
+    }
     row("answered again after it".to_owned(), ms(flood.recovery), ms(RECOVERY), flood.recovery < RECOVERY);
     Ok(passed)
 }
@@ -300,7 +313,7 @@ async fn recovered(way: &Way) -> Outcome<Duration> {
         match line.call(Duration::from_millis(1)).await? {
             Came::Answered if in_a_row == 0 => (in_a_row, since) = (1, asked),
             Came::Answered => in_a_row += 1,
-            Came::Overloaded => {
+            Came::Overloaded | Came::Failed(_) => {
                 in_a_row = 0;
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
@@ -323,20 +336,21 @@ async fn burst(way: &Way, provider: &Member) -> Outcome<Burst> {
             })
         })
         .collect();
-    let (mut answered, mut refused, mut lines) = (0, 0, Vec::new());
+    let (mut answered, mut refused, mut failed, mut lines) = (0, 0, Vec::new(), Vec::new());
     for call in calls {
         let (came, line) = call.await??;
         lines.push(line);
         match came {
             Came::Answered => answered += 1,
             Came::Overloaded => refused += 1,
+            Came::Failed(why) => failed.push(why),
         }
     }
     let took = begun.elapsed();
     let kib_per_call = provider.kib("VmHWM")?.saturating_sub(before) as f64 / AT_ONCE as f64;
     drop(lines);
     let recovery = recovered(way).await?;
-    Ok(Burst { answered, refused, took, recovery, kib_per_call })
+    Ok(Burst { answered, refused, failed, took, recovery, kib_per_call })
 }
 
 async fn flood(way: &Way) -> Outcome<Flood> {
@@ -373,19 +387,21 @@ async fn flood(way: &Way) -> Outcome<Flood> {
         let way = way.clone();
         async move { recovered(&way).await }
     });
-    let (mut answered, mut refused) = (0, Vec::new());
+    let (mut answered, mut refused, mut failed) = (0, Vec::new(), Vec::new());
     for task in tasks {
         for (came, took) in task.await?? {
             match came {
                 Came::Answered => answered += 1,
                 Came::Overloaded => refused.push(took),
+                Came::Failed(why) => failed.push(why),
             }
         }
     }
     refused.sort_unstable();
     let seconds = WINDOW.as_secs_f64();
-    let offered = (answered + refused.len()) as f64 / seconds;
-    Ok(Flood { offered, goodput: f64::from(u32::try_from(answered)?) / seconds, refused, recovery: recovering.await?? })
+    let offered = (answered + refused.len() + failed.len()) as f64 / seconds;
+    let goodput = f64::from(u32::try_from(answered)?) / seconds;
+    Ok(Flood { failed, offered, goodput, refused, recovery: recovering.await?? })
 }
 
 /// How long 99 of 100 answers take over the mesh at the rate of the flood, when nothing is overloaded.
