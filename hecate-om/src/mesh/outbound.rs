@@ -187,6 +187,8 @@ impl<'a> Bringing<'a> {
         match asked {
             Ok(Ok(known)) => Ok(known),
             Ok(Err(error)) => match Outcome::of(Err(error)) {
+                // A provider said when to come again: that tells more than that no other is known.
+                _ if matches!(self.end, End::Busy(_)) => Ok(Arc::from([])),
                 Outcome::TimedOut => Err(self.too_late(begun)),
                 other => Err(CallError::NotOnMesh {
                     capability: self.call.address.to_string(),

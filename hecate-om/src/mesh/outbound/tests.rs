@@ -4,7 +4,7 @@ mod station;
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use macula_rust::pool::PoolError;
 use macula_rust::station_link::LinkError;
@@ -60,6 +60,8 @@ enum Does {
     Fails(PoolError),
     /// With this refusal, in band.
     Refuses(&'static str),
+    /// With this refusal, after so many seconds.
+    RefusesLate(&'static str, u64),
     /// After so long.
     Late(u64),
     /// Whoever shows no token.
@@ -73,6 +75,8 @@ struct Fabric {
     does: Mutex<HashMap<NodeId, VecDeque<Does>>>,
     asked: Mutex<Vec<(NodeId, Value, Duration, bool)>>,
     resolved: AtomicUsize,
+    /// Whether nobody can be asked any more who provides it.
+    is_blind: AtomicBool,
 }
 
 impl Fabric {
@@ -98,6 +102,9 @@ impl Wire for Arc<Fabric> {
     fn providers(&self, procedure: Arc<str>) -> Wiring<Vec<NodeId>> {
         assert_eq!(&*procedure, "hecate-lab/lab.say_v1");
         self.resolved.fetch_add(1, Ordering::Relaxed);
+        if self.is_blind.load(Ordering::Relaxed) {
+            return Box::pin(async { Err(WireError::Pool(PoolError::Link(LinkError::Closed))) });
+        }
         let advertised = self.advertised.lock().unwrap().clone();
         Box::pin(async move { Ok(advertised) })
     }
@@ -115,13 +122,18 @@ impl Wire for Arc<Fabric> {
             if does.len() > 1 { does.pop_front().unwrap() } else { does[0].clone() }
         };
         let pool = |error| Err(WireError::Pool(error));
+        let refusal = |code: &str| {
+            let error = CapabilityError::new(ErrorCode::from_wire(code.to_owned()), "why");
+            Ok(metadata::refusal(&error.retryable(Some(Duration::from_secs(9)))))
+        };
         Box::pin(async move {
             match does {
                 Does::Says(what) => Ok(Value::Map(vec![(Value::text("text"), Value::text(what))])),
                 Does::Fails(error) => pool(error),
-                Does::Refuses(code) => {
-                    let error = CapabilityError::new(ErrorCode::from_wire(code.to_owned()), "why");
-                    Ok(metadata::refusal(&error.retryable(Some(Duration::from_secs(9)))))
+                Does::Refuses(code) => refusal(code),
+                Does::RefusesLate(code, seconds) => {
+                    tokio::time::sleep(Duration::from_secs(seconds)).await;
+                    refusal(code)
                 }
                 Does::Late(seconds) => {
                     let late = Duration::from_secs(seconds);
@@ -223,6 +235,21 @@ async fn a_call_that_did_not_run_goes_to_another_provider_and_its_error_tells_of
     let expected = "no provider of `hecate-lab/lab.say@1` could be reached; tried over the mesh at node 01010101: \
                     the station does not reach it: unknown_next_peer (";
     assert!(told.starts_with(expected), "{told}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_told_to_come_again_is_told_that_though_others_cannot_be_looked_for() {
+    let fabric = Fabric::of(&[(1, &[Does::RefusesLate("overloaded", 20)])]);
+    let root = caller(&fabric, None);
+    let blind = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        fabric.is_blind.store(true, Ordering::Relaxed);
+    };
+    let (said, ()) = tokio::join!(SAY.call(&root, hi()).timeout(Duration::from_secs(60)).into_future(), blind);
+    let error = said.unwrap_err();
+    let refusal = error.refusal().unwrap_or_else(|| panic!("{error}"));
+    assert_eq!((refusal.code(), refusal.retry_after()), ("overloaded", Some(Duration::from_secs(9))));
+    assert_eq!(error.attempts().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
