@@ -38,7 +38,7 @@ fn m2_a_registration_that_a_station_refuses_is_told_with_its_reason_until_it_is_
     assert_eq!(status, 503, "{error}");
     assert!(refusal(&error).contains("nobody provides `hecate-sayer/sayer.say@1`"), "{error}");
 
-    let words = ["mesh.advertisements", "1 of 4 are not advertised", SAY, "the station refused it: not_authorized"];
+    let words = ["mesh.advertisements", "1 of 5 are not advertised", SAY, "the station refused it: not_authorized"];
     let took = told(&sayer, Duration::from_secs(80), &words);
     println!("what a station refuses is told after {took:?}");
     assert!(took > Duration::from_secs(40), "a station that is busy is no fault of the service: {took:?}");
