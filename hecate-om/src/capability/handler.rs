@@ -254,11 +254,11 @@ fn write_item<O: Reply>(reply: &O, encoding: Encoding, last: usize) -> Result<It
 }
 
 fn write<T: Reply>(reply: &T, encoding: Encoding, last_reply: usize) -> Result<Output, CapabilityError> {
-    write_item(reply, encoding, last_reply).map(|item| match item {
-        Item::Json(body) => Output::Json(body),
+    match encoding {
+        Encoding::Json => json::encode(reply, last_reply).map(Output::Json),
         #[cfg(feature = "macula")]
-        Item::Value(value) => Output::Value(value),
-    })
+        Encoding::Value => value::encode(reply).map(Output::Value).map_err(value::ValueError::of_reply),
+    }
 }
 
 /// A handler with the service it belongs to.

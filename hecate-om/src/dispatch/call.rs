@@ -248,10 +248,17 @@ impl Admitted {
         timed_out(self.info(), self.patience())
     }
 
-    /// What a handler came to, as its caller sees it. Told here, because the caller may be gone.
-    fn ended(mut self, result: Result<Output, CapabilityError>) -> Result<Output, CapabilityError> {
+    /// What a handler came to, or began to stream, as its caller sees it.
+    fn finished(mut self, result: Result<Output, CapabilityError>) -> Result<Output, CapabilityError> {
+        match result {
+            Ok(Output::Items(items)) => self.go_on(items),
+            result => self.ended(result),
+        }
+    }
+
+    /// What a handler came to that does not stream. Told here, because the caller may be gone.
+    fn ended(&mut self, result: Result<Output, CapabilityError>) -> Result<Output, CapabilityError> {
         let output = match result {
-            Ok(Output::Items(items)) => return self.go_on(items),
             Ok(output) => output,
             Err(error) => return Err(self.failed(error)),
         };
@@ -396,15 +403,18 @@ impl Future for Answer {
         if let State::Here { call, answering } = &mut self.0 {
             let current = call.current();
             let ended = match current.within(|| panics::caught(|| answering.as_mut().poll(context))) {
-                Ok(Poll::Ready(result)) => Some(result),
+                Ok(Poll::Ready(Ok(Output::Items(items)))) => return Poll::Ready(self.stream(items)),
+                // Where it is: to move a call costs as much as to answer it.
+                Ok(Poll::Ready(result)) => Some(call.ended(result)),
                 Ok(Poll::Pending) => None,
-                Err(panic) => Some(Err(panicked(panic))),
+                Err(panic) => Some(call.ended(Err(panicked(panic)))),
             };
+            if let Some(result) = ended {
+                self.0 = State::Over;
+                return Poll::Ready(result);
+            }
             if let State::Here { call, answering } = std::mem::replace(&mut self.0, State::Over) {
-                match ended {
-                    Some(result) => return Poll::Ready(call.ended(result)),
-                    None => self.0 = State::go_on(call, answering),
-                }
+                self.0 = State::go_on(call, answering);
             }
         }
         match &mut self.0 {
@@ -415,6 +425,17 @@ impl Future for Answer {
                 Poll::Ready(ended.unwrap_or_else(|error| Err(CapabilityError::internal(error))))
             }
             State::Here { .. } | State::Over => Poll::Pending,
+        }
+    }
+}
+
+impl Answer {
+    /// The handler has answered with a stream.
+    #[cold]
+    fn stream(&mut self, items: Items) -> Result<Output, CapabilityError> {
+        match std::mem::replace(&mut self.0, State::Over) {
+            State::Here { call, .. } => call.go_on(items),
+            _ => Err(CapabilityError::internal("a stream came from nowhere")),
         }
     }
 }
@@ -468,19 +489,19 @@ async fn run(
         () = late => End::Late,
     };
     if let End::Itself(result) = end {
-        return call.ended(result);
+        return call.finished(result);
     }
     // What it holds is the author's code, too.
     let dropped = current.within(|| panics::caught(move || drop(answering)));
     match (dropped, end) {
-        (Err(panic), _) => call.ended(Err(panicked(panic))),
+        (Err(panic), _) => call.finished(Err(panicked(panic))),
         (Ok(()), End::Left) => {
             call.cancelled();
             Err(CapabilityError::unavailable("the caller left"))
         }
         (Ok(()), _) => {
             let late = call.late();
-            call.ended(Err(late))
+            call.finished(Err(late))
         }
     }
 }
