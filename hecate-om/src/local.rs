@@ -120,9 +120,11 @@ impl LocalApi {
             Err(refused) => return refused.answer(request),
         };
         match self.dispatch.admit(slot, origin, CallerTrace::of(request.headers())) {
-            Ok(call) if call.info().kind != Kind::Unary => Exchange::stream(call, request, connection),
-            Ok(call) if call.info().is_cancelled_on_disconnect => Exchange::watched(call, request, connection),
-            Ok(call) => Exchange::begin(call, request),
+            Ok(call) if call.info().kind == Kind::Unary && !call.info().is_cancelled_on_disconnect => {
+                Exchange::begin(call, request)
+            }
+            Ok(call) if call.info().kind == Kind::Unary => Exchange::watched(call, request, connection),
+            Ok(call) => Exchange::stream(call, request, connection),
             Err(error) => Exchange::at_once(refuse_unread(request, &error, None)),
         }
     }
@@ -215,6 +217,7 @@ impl Exchange {
         Self::Other(Box::pin(std::future::ready(answer)))
     }
 
+    #[inline(always)]
     fn begin(mut call: Admitted, request: Request<Incoming>) -> Self {
         if let Some(error) = announced_too_large(&mut call, &request) {
             return Self::at_once(refuse_unread(request, &error, Some(call.id())));
@@ -292,22 +295,32 @@ enum Read {
     Late,
 }
 
+impl Read {
+    /// Ends a call whose request did not come whole.
+    #[cold]
+    fn refusal(self, call: &mut Admitted) -> CapabilityError {
+        match self {
+            Self::Broken(error) => call.refuse(error),
+            Self::TooLarge => call.refuse_size(),
+            Self::Whole(_) | Self::Late => call.timed_out(),
+        }
+    }
+}
+
 impl Reading {
     fn of(call: Admitted, body: Incoming) -> Self {
         Self { call: Some(call), body: Some(body), whole: BytesMut::new(), timer: None }
     }
 
-    /// The answer to the call, once its request was read.
-    #[inline]
+    /// The answer to the call, once its request was read. Where it is made, so that it is not moved.
+    #[inline(always)]
     fn poll_begun(&mut self, context: &mut Context<'_>) -> Poll<(CallId, Result<dispatch::Answer, CapabilityError>)> {
         let read = ready!(self.poll(context));
         let Some(mut call) = self.call.take() else { return Poll::Pending };
         let id = call.id();
         let begun = match read {
             Read::Whole(body) => call.answer(Input::Json(body)),
-            Read::Broken(error) => Err(call.refuse(error)),
-            Read::TooLarge => Err(call.refuse_size()),
-            Read::Late => Err(call.timed_out()),
+            other => Err(other.refusal(&mut call)),
         };
         Poll::Ready((id, begun))
     }

@@ -130,11 +130,17 @@ impl Admitted {
             trace: self.trace.clone(),
             last_reply: self.tally().last_reply.load(Ordering::Relaxed),
         };
-        let input = match (input, &self.progress) {
+        let input = if self.progress.is_none() { input } else { self.watched(input) };
+        Ok(handler.answer(parts, input))
+    }
+
+    /// What comes of a call that streams.
+    #[cold]
+    fn watched(&self, input: Input) -> Input {
+        match (input, &self.progress) {
             (Input::Items(incoming), Some(progress)) => Input::Items(taking(self, incoming, Arc::clone(progress))),
             (input, _) => input,
-        };
-        Ok(handler.answer(parts, input))
+        }
     }
 
     /// The largest request that is taken now.
