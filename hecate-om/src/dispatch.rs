@@ -179,6 +179,7 @@ impl Dispatch {
     /// # Errors
     /// `unavailable` before the service is ready, `draining` when it is on its way out, `too_many_hops`
     /// where calls go round in a circle.
+    #[inline(always)]
     pub(crate) fn admit(
         self: &Arc<Self>,
         slot: usize,

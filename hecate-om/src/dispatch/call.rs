@@ -54,14 +54,14 @@ pub(crate) struct Admitted {
 }
 
 impl Admitted {
-    /// Only for a call that counts as one in flight.
+    /// Only for a call that counts as one in flight. Inlined with what it passes through, because a call is
+    /// large: each move of it costs as much as a stage.
+    #[inline(always)]
     pub(super) fn new(dispatch: Arc<Dispatch>, slot: usize, origin: Origin, trace: Option<Arc<CallerTrace>>) -> Self {
         let (id, begun) = (CallId::next(), Instant::now());
-        let mut call = Self { dispatch, slot, id, begun, origin, trace, progress: None, runs: false, counted: false };
-        if call.info().kind != Kind::Unary {
-            call.progress = Some(Arc::new(Progress::new(begun, call.patience())));
-        }
-        call
+        let info = dispatch.table.slots[slot].info;
+        let progress = (info.kind != Kind::Unary).then(|| Arc::new(Progress::new(begun, patience(info, &origin))));
+        Self { dispatch, slot, id, begun, origin, trace, progress, runs: false, counted: false }
     }
 
     pub(crate) fn id(&self) -> CallId {
@@ -79,8 +79,7 @@ impl Admitted {
     }
 
     fn patience(&self) -> Duration {
-        let timeout = self.info().timeout;
-        self.origin.time_left.map_or(timeout, |left| left.min(timeout))
+        patience(self.info(), &self.origin)
     }
 
     fn slot(&self) -> &Slot {
@@ -103,6 +102,7 @@ impl Admitted {
     ///
     /// # Errors
     /// When it does not come as far as its handler.
+    #[inline(always)]
     pub(crate) fn answer(mut self, input: Input) -> Result<Answer, CapabilityError> {
         match self.begin(input) {
             Ok(answering) => Ok(Answer(State::Here { call: self, answering })),
@@ -263,6 +263,7 @@ impl Admitted {
     }
 
     /// What a handler came to that does not stream. Told here, because the caller may be gone.
+    #[inline]
     fn ended(&mut self, result: Result<Output, CapabilityError>) -> Result<Output, CapabilityError> {
         let output = match result {
             Ok(output) => output,
@@ -295,6 +296,7 @@ impl Admitted {
         self.answered();
     }
 
+    #[inline]
     fn answered(&mut self) {
         let took = self.begun.elapsed();
         let tally = self.tally();
@@ -552,4 +554,9 @@ fn timed_out(info: &CapabilityInfo, patience: Duration) -> CapabilityError {
 
 pub(super) fn panicked(panic: panics::Panic) -> CapabilityError {
     CapabilityError::internal(panic)
+}
+
+/// How long a call may take: as long as its capability allows, and its caller waits.
+fn patience(info: &CapabilityInfo, origin: &Origin) -> Duration {
+    origin.time_left.map_or(info.timeout, |left| left.min(info.timeout))
 }
