@@ -198,8 +198,8 @@ mod tests {
 
     #[test]
     fn each_limit_alone_fails_the_gate() {
-        assert!(judge(&measured(105.0, 105.0, 70.0)).unwrap());
-        assert!(!judge(&measured(105.1, 105.1, 70.0)).unwrap());
+        assert!(judge(&measured(SMALL * 100.0, SMALL * 100.0, LARGE * 100.0)).unwrap());
+        assert!(!judge(&measured(SMALL * 100.0 + 0.1, SMALL * 100.0, LARGE * 100.0)).unwrap());
         assert!(!judge(&measured(100.0, 101.1, 70.0)).unwrap());
         assert!(!judge(&measured(100.0, 100.0, 100.1)).unwrap());
         assert!(judge(&Measured(Vec::new())).is_err(), "what was not measured is not kept");

@@ -117,6 +117,8 @@ impl Bare {
             let identity = NodeKey::generate_identity(Profile::PqPure, PUZZLE_DIFFICULTY)?;
             let mut options = Opts::new(Arc::new(identity));
             options.admission = Some(ADMISSION);
+            // Sealed, as hecate-om's calls are.
+            options.kem_advertise = true;
             Outcome::Ok(Pool::connect(vec![seed.clone()], options).await?)
         };
         let serving = {
