@@ -115,11 +115,11 @@ impl LocalApi {
                 _ => self.elsewhere(request),
             };
         };
-        let origin = match self.origin(slot, user, &request) {
+        let (origin, trace) = match self.origin(slot, user, &request) {
             Ok(origin) => origin,
             Err(refused) => return refused.answer(request),
         };
-        match self.dispatch.admit(slot, origin, CallerTrace::of(request.headers())) {
+        match self.dispatch.admit(slot, origin, trace) {
             Ok(call) if call.info().kind == Kind::Unary && !call.info().is_cancelled_on_disconnect => {
                 Exchange::begin(call, request)
             }
@@ -129,8 +129,14 @@ impl LocalApi {
         }
     }
 
-    /// What the head of a call tells of where it comes from.
-    fn origin(&self, slot: usize, user: LocalUser, request: &Request<Incoming>) -> Result<Origin, Refused> {
+    /// What the head of a call tells of where it comes from, and of the trace that it belongs to.
+    #[inline(always)]
+    fn origin(
+        &self,
+        slot: usize,
+        user: LocalUser,
+        request: &Request<Incoming>,
+    ) -> Result<(Origin, Option<Arc<CallerTrace>>), Refused> {
         let said = headers::read(request.headers())
             .map_err(|error| Refused::Malformed(self.dispatch.turned_away(slot, error)))?;
         if said.names_a_service() {
@@ -141,7 +147,8 @@ impl LocalApi {
         }
         let needs_token = matches!(self.dispatch.info(slot).access, Access::Issuer(_));
         let token = needs_token.then(|| headers::bearer(request.headers())).flatten();
-        Ok(Origin { warrant: Warrant::Local { user, token }, hops: said.hops, time_left: said.time_left })
+        let warrant = Warrant::Local { user, token };
+        Ok((Origin { warrant, hops: said.hops, time_left: said.time_left }, said.trace))
     }
 
     /// What every service answers besides its own capabilities.
@@ -203,11 +210,10 @@ fn called(request: &Request<Incoming>) -> Option<&str> {
     (*request.method() == Method::POST).then_some(path)
 }
 
-/// One request and its answer. A state machine made by hand: what a call carries along is moved with
-/// each of its steps, so it is only what the step needs.
+/// One request and its answer. A state machine made by hand: what a call carries along is not moved.
+#[expect(clippy::large_enum_variant, reason = "nearly all are calls, and a box would cost each of them")]
 enum Exchange {
-    Reading(Reading),
-    Running(CallId, dispatch::Answer),
+    Call(Answered),
     /// Everything that is no call that was let in; its state may be large.
     Other(Pin<Box<dyn Future<Output = HttpAnswer> + Send>>),
 }
@@ -222,7 +228,7 @@ impl Exchange {
         if let Some(error) = announced_too_large(&mut call, &request) {
             return Self::at_once(refuse_unread(request, &error, Some(call.id())));
         }
-        Self::Reading(Reading::of(call, request.into_body()))
+        Self::Call(Answered::of(call, request.into_body()))
     }
 
     /// A call that ends with its caller, who is looked for meanwhile.
@@ -253,23 +259,63 @@ impl Future for Exchange {
     type Output = HttpAnswer;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<HttpAnswer> {
-        if let Self::Reading(reading) = &mut *self {
-            let (id, begun) = ready!(reading.poll_begun(context));
-            match begun {
-                Ok(answer) => *self = Self::Running(id, answer),
-                Err(error) => return Poll::Ready(problem::of(&error, Some(id))),
-            }
-        }
         match &mut *self {
-            Self::Running(id, answer) => match ready!(Pin::new(answer).poll(context)) {
-                Ok(Output::Json(reply)) => Poll::Ready(json_response(reply).map(Either::Left)),
-                Ok(_) => Poll::Ready(in_another_form(*id)),
-                Err(error) => Poll::Ready(problem::of(&error, Some(*id))),
-            },
+            Self::Call(call) => call.poll(context),
             Self::Other(answer) => answer.as_mut().poll(context),
-            Self::Reading(_) => Poll::Pending,
         }
     }
+}
+
+/// A call of one request and one reply.
+struct Answered {
+    id: CallId,
+    answer: dispatch::Answer,
+    /// Until the request is whole.
+    reading: Option<Reading>,
+}
+
+impl Answered {
+    #[inline(always)]
+    fn of(call: Admitted, body: Incoming) -> Self {
+        let (id, reading) = (call.id(), Reading { body, whole: None, timer: None });
+        Self { id, answer: dispatch::Answer::of(call), reading: Some(reading) }
+    }
+
+    /// What the handler came to, or began to stream.
+    #[inline(always)]
+    fn poll_output(&mut self, context: &mut Context<'_>) -> Poll<Result<Output, CapabilityError>> {
+        if let (Some(reading), Some(call)) = (&mut self.reading, self.answer.call()) {
+            let begun = match ready!(reading.poll(call, context)) {
+                Read::Whole(body) => self.answer.begin(Input::Json(body)),
+                Read::TooLarge => Err(too_large(call, self.reading.take())),
+                Read::Broken(error) => Err(call.refuse(error)),
+                Read::Late => Err(call.timed_out()),
+            };
+            self.reading = None;
+            if let Err(error) = begun {
+                return Poll::Ready(Err(error));
+            }
+        }
+        Pin::new(&mut self.answer).poll(context)
+    }
+
+    #[inline(always)]
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<HttpAnswer> {
+        match ready!(self.poll_output(context)) {
+            Ok(Output::Json(reply)) => Poll::Ready(json_response(reply).map(Either::Left)),
+            Ok(_) => Poll::Ready(in_another_form(self.id)),
+            Err(error) => Poll::Ready(problem::of(&error, Some(self.id))),
+        }
+    }
+}
+
+/// Ends a call whose request turned out to be larger than its capability takes.
+#[cold]
+fn too_large(call: &mut Admitted, reading: Option<Reading>) -> CapabilityError {
+    if let Some(reading) = reading {
+        discard(reading.body);
+    }
+    call.refuse_size()
 }
 
 #[cold]
@@ -277,12 +323,11 @@ fn in_another_form(call: CallId) -> HttpAnswer {
     problem::of(&CapabilityError::internal("a call in JSON was answered in another form"), Some(call))
 }
 
-/// A call whose request is being read, if it is not larger than a capability takes.
+/// A request that is being read, if it is not larger than a capability takes.
 struct Reading {
-    call: Option<Admitted>,
-    body: Option<Incoming>,
+    body: Incoming,
     /// What came so far, when it did not come in one piece.
-    whole: BytesMut,
+    whole: Option<BytesMut>,
     /// Made when there is something to wait for: as a rule the body comes with the head.
     timer: Option<Pin<Box<Sleep>>>,
 }
@@ -295,38 +340,9 @@ enum Read {
     Late,
 }
 
-impl Read {
-    /// Ends a call whose request did not come whole.
-    #[cold]
-    fn refusal(self, call: &mut Admitted) -> CapabilityError {
-        match self {
-            Self::Broken(error) => call.refuse(error),
-            Self::TooLarge => call.refuse_size(),
-            Self::Whole(_) | Self::Late => call.timed_out(),
-        }
-    }
-}
-
 impl Reading {
-    fn of(call: Admitted, body: Incoming) -> Self {
-        Self { call: Some(call), body: Some(body), whole: BytesMut::new(), timer: None }
-    }
-
-    /// The answer to the call, once its request was read. Where it is made, so that it is not moved.
-    #[inline(always)]
-    fn poll_begun(&mut self, context: &mut Context<'_>) -> Poll<(CallId, Result<dispatch::Answer, CapabilityError>)> {
-        let read = ready!(self.poll(context));
-        let Some(mut call) = self.call.take() else { return Poll::Pending };
-        let id = call.id();
-        let begun = match read {
-            Read::Whole(body) => call.answer(Input::Json(body)),
-            other => Err(other.refusal(&mut call)),
-        };
-        Poll::Ready((id, begun))
-    }
-
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Read> {
-        let (Some(body), Some(call)) = (&mut self.body, &self.call) else { return Poll::Pending };
+    fn poll(&mut self, call: &Admitted, context: &mut Context<'_>) -> Poll<Read> {
+        let body = &mut self.body;
         loop {
             let (frame, woken) = quietly(|| Pin::new(&mut *body).poll_frame(context));
             if woken && !body.is_end_stream() {
@@ -337,7 +353,7 @@ impl Reading {
                 return timer.as_mut().poll(context).map(|()| Read::Late);
             };
             let data = match frame {
-                None => return Poll::Ready(Read::Whole(std::mem::take(&mut self.whole).freeze())),
+                None => return Poll::Ready(Read::Whole(self.whole.take().unwrap_or_default().freeze())),
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) => data,
                     // Trailers: nothing of the body.
@@ -348,24 +364,22 @@ impl Reading {
                     return Poll::Ready(Read::Broken(error));
                 }
             };
-            if self.whole.len() + data.len() > call.most_payload() {
-                if let Some(body) = self.body.take() {
-                    discard(body);
-                }
+            let came = self.whole.as_ref().map_or(0, BytesMut::len);
+            if came + data.len() > call.most_payload() {
                 return Poll::Ready(Read::TooLarge);
             }
             let more = body.size_hint().exact();
-            if more == Some(0) && self.whole.is_empty() {
+            if more == Some(0) && self.whole.is_none() {
                 return Poll::Ready(Read::Whole(data));
             }
-            if self.whole.is_empty() {
-                // One piece of memory for what is announced; not for much more than came.
+            // One piece of memory for what is announced; not for much more than came.
+            let whole = self.whole.get_or_insert_with(|| {
                 let announced = usize::try_from(more.unwrap_or(0)).unwrap_or(0).min(MAX_AHEAD);
-                self.whole.reserve(data.len() + announced);
-            }
-            self.whole.extend_from_slice(&data);
+                BytesMut::with_capacity(data.len() + announced)
+            });
+            whole.extend_from_slice(&data);
             if more == Some(0) {
-                return Poll::Ready(Read::Whole(std::mem::take(&mut self.whole).freeze()));
+                return Poll::Ready(Read::Whole(self.whole.take().unwrap_or_default().freeze()));
             }
         }
     }

@@ -42,14 +42,18 @@ impl Progress {
 /// When a call is late.
 #[derive(Debug, Clone)]
 pub(crate) enum Deadline {
-    At(Instant),
+    /// Added up when somebody asks: most handlers do not.
+    At {
+        begun: Instant,
+        patience: Duration,
+    },
     Moving(Arc<Progress>),
 }
 
 impl Deadline {
     pub(crate) fn at(&self) -> Instant {
         match self {
-            Self::At(at) => *at,
+            Self::At { begun, patience } => *begun + *patience,
             Self::Moving(progress) => progress.deadline(),
         }
     }

@@ -102,12 +102,10 @@ impl Admitted {
     ///
     /// # Errors
     /// When it does not come as far as its handler.
-    #[inline(always)]
-    pub(crate) fn answer(mut self, input: Input) -> Result<Answer, CapabilityError> {
-        match self.begin(input) {
-            Ok(answering) => Ok(Answer(State::Here { call: self, answering })),
-            Err(refused) => Err(self.refuse(refused)),
-        }
+    pub(crate) fn answer(self, input: Input) -> Result<Answer, CapabilityError> {
+        let mut answer = Answer::of(self);
+        answer.begin(input)?;
+        Ok(answer)
     }
 
     /// The stages before the handler's own: decode, run and encode.
@@ -123,7 +121,7 @@ impl Admitted {
             caller: self.origin.warrant.caller(),
             via: self.origin.warrant.via(),
             deadline: match &self.progress {
-                None => Deadline::At(self.begun + self.patience()),
+                None => Deadline::At { begun: self.begun, patience: self.patience() },
                 Some(progress) => Deadline::Moving(Arc::clone(progress)),
             },
             hops: self.origin.hops,
@@ -386,73 +384,111 @@ impl Drop for Admitted {
     }
 }
 
-/// The answer to a call, once its request is whole. Only to be polled until it is ready.
-pub(crate) struct Answer(State);
+/// The answer to a call. The call stays where it is for as long as its request is read and its handler is first
+/// polled: to move it costs as much as to answer it. Only to be polled until it is ready.
+pub(crate) struct Answer {
+    /// None once a task has it, or it is over.
+    call: Option<Admitted>,
+    state: State,
+}
 
 enum State {
+    /// Nothing to poll: the request is not whole, or the answer was given.
+    Idle,
     /// The handler has not been polled.
-    Here {
-        call: Admitted,
-        answering: Answering,
-    },
+    Here(Answering),
     /// The handler was not ready at once.
     Elsewhere {
         task: JoinHandle<Result<Output, CapabilityError>>,
         /// Tells a handler that does not outlive its caller.
         _caller: Option<DropGuard>,
     },
-    Over,
+}
+
+impl Answer {
+    /// The answer to a call whose request is still to come.
+    #[inline(always)]
+    pub(crate) fn of(call: Admitted) -> Self {
+        Self { call: Some(call), state: State::Idle }
+    }
+
+    /// The call, until its handler has taken it along.
+    pub(crate) fn call(&mut self) -> Option<&mut Admitted> {
+        self.call.as_mut()
+    }
+
+    /// Begins, with the whole request.
+    ///
+    /// # Errors
+    /// When the call does not come as far as its handler.
+    #[inline(always)]
+    pub(crate) fn begin(&mut self, input: Input) -> Result<(), CapabilityError> {
+        let Some(call) = &mut self.call else { return Ok(()) };
+        match call.begin(input) {
+            Ok(answering) => {
+                self.state = State::Here(answering);
+                Ok(())
+            }
+            Err(refused) => Err(call.refuse(refused)),
+        }
+    }
+
+    fn over(&mut self, result: Result<Output, CapabilityError>) -> Poll<Result<Output, CapabilityError>> {
+        self.state = State::Idle;
+        self.call = None;
+        Poll::Ready(result)
+    }
+
+    /// The handler has answered with a stream.
+    #[cold]
+    fn stream(&mut self, items: Items) -> Result<Output, CapabilityError> {
+        self.state = State::Idle;
+        match self.call.take() {
+            Some(call) => call.go_on(items),
+            None => Err(CapabilityError::internal("a stream came from nowhere")),
+        }
+    }
+
+    /// The handler goes on in a task of its own.
+    fn leave(&mut self) {
+        if let (Some(call), State::Here(answering)) =
+            (self.call.take(), std::mem::replace(&mut self.state, State::Idle))
+        {
+            let left = call.info().is_cancelled_on_disconnect.then(CancellationToken::new);
+            let caller = left.clone().map(CancellationToken::drop_guard);
+            self.state = State::Elsewhere { task: tokio::spawn(run(call, answering, left)), _caller: caller };
+        }
+    }
 }
 
 impl Future for Answer {
     type Output = Result<Output, CapabilityError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        if let State::Here { call, answering } = &mut self.0 {
+        let this = &mut *self;
+        if let (Some(call), State::Here(answering)) = (&mut this.call, &mut this.state) {
             let current = call.current();
-            let ended = match current.within(|| panics::caught(|| answering.as_mut().poll(context))) {
-                Ok(Poll::Ready(Ok(Output::Items(items)))) => return Poll::Ready(self.stream(items)),
-                // Where it is: to move a call costs as much as to answer it.
-                Ok(Poll::Ready(result)) => Some(call.ended(result)),
-                Ok(Poll::Pending) => None,
-                Err(panic) => Some(call.ended(Err(panicked(panic)))),
-            };
-            if let Some(result) = ended {
-                self.0 = State::Over;
-                return Poll::Ready(result);
-            }
-            if let State::Here { call, answering } = std::mem::replace(&mut self.0, State::Over) {
-                self.0 = State::go_on(call, answering);
+            match current.within(|| panics::caught(|| answering.as_mut().poll(context))) {
+                Ok(Poll::Ready(Ok(Output::Items(items)))) => return Poll::Ready(this.stream(items)),
+                Ok(Poll::Ready(result)) => {
+                    let result = call.ended(result);
+                    return this.over(result);
+                }
+                Err(panic) => {
+                    let result = call.ended(Err(panicked(panic)));
+                    return this.over(result);
+                }
+                Ok(Poll::Pending) => this.leave(),
             }
         }
-        match &mut self.0 {
+        match &mut this.state {
             State::Elsewhere { task, .. } => {
                 let ended = ready!(Pin::new(task).poll(context));
-                self.0 = State::Over;
                 // Its panics are caught: only a process that ends takes a task away.
-                Poll::Ready(ended.unwrap_or_else(|error| Err(CapabilityError::internal(error))))
+                this.over(ended.unwrap_or_else(|error| Err(CapabilityError::internal(error))))
             }
-            State::Here { .. } | State::Over => Poll::Pending,
+            State::Idle | State::Here(_) => Poll::Pending,
         }
-    }
-}
-
-impl Answer {
-    /// The handler has answered with a stream.
-    #[cold]
-    fn stream(&mut self, items: Items) -> Result<Output, CapabilityError> {
-        match std::mem::replace(&mut self.0, State::Over) {
-            State::Here { call, .. } => call.go_on(items),
-            _ => Err(CapabilityError::internal("a stream came from nowhere")),
-        }
-    }
-}
-
-impl State {
-    fn go_on(call: Admitted, answering: Answering) -> Self {
-        let left = call.info().is_cancelled_on_disconnect.then(CancellationToken::new);
-        let caller = left.clone().map(CancellationToken::drop_guard);
-        Self::Elsewhere { task: tokio::spawn(run(call, answering, left)), _caller: caller }
     }
 }
 

@@ -1,12 +1,14 @@
 //! What the head of a local call tells besides its address: how it came about, how long its caller waits,
 //! which service is meant, and what shows that the caller may call.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::HeaderMap;
 use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue};
 
 use crate::capability::CapabilityError;
+use crate::capability::trace::{CallerTrace, TRACEPARENT};
 use crate::guard::access::Standing;
 use crate::guard::warrant::Token;
 use crate::node_id::decode_hex;
@@ -25,6 +27,8 @@ pub(crate) static REALM: HeaderName = HeaderName::from_static("hecate-realm");
 pub(super) struct Said<'a> {
     pub(super) hops: u8,
     pub(super) time_left: Option<Duration>,
+    /// Where the caller has one.
+    pub(super) trace: Option<Arc<CallerTrace>>,
     org: Option<&'a str>,
     realm: Option<[u8; 32]>,
 }
@@ -47,9 +51,13 @@ impl Said<'_> {
 /// # Errors
 /// `invalid_request`, naming the header that is there twice or has another form.
 pub(super) fn read(headers: &HeaderMap) -> Result<Said<'_>, CapabilityError> {
-    // To look at a few names is less than to hash four.
+    // To look at a few names once is less than to hash five.
     let few = headers.keys_len() <= 8;
-    if few && !headers.keys().any(|name| name.as_str().starts_with("hecate-")) {
+    let is_read = |name: &HeaderName| {
+        let name = name.as_str();
+        name.starts_with("hecate-") || name == TRACEPARENT.as_str()
+    };
+    if few && !headers.keys().any(is_read) {
         return Ok(Said::default());
     }
     read_each(headers)
@@ -66,6 +74,7 @@ fn read_each(headers: &HeaderMap) -> Result<Said<'_>, CapabilityError> {
         // More than fit are too many in any case.
         hops: u8::try_from(hops).unwrap_or(u8::MAX),
         time_left: one(headers, &TIME_LEFT, "a number of milliseconds", number)?.map(Duration::from_millis),
+        trace: CallerTrace::of(headers),
         org,
         realm,
     })

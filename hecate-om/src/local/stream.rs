@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::lines::{Lines, NoLine, put_line};
-use super::{HttpAnswer, Reading, discard, json_response, problem, refuse_unread};
+use super::{Answered, HttpAnswer, discard, json_response, problem, refuse_unread};
 use crate::capability::{CallId, CapabilityError, Encoding, ErrorCode, FromPoll, Incoming, Input, Item, Items, Output};
 use crate::dispatch::{self, Admitted};
 use crate::listener::Streaming;
@@ -33,19 +33,18 @@ const AT_ONCE: Duration = Duration::from_millis(1);
 /// Answers a call of which the request, the reply or both are streams.
 pub(super) async fn answer(mut call: Admitted, request: Request<Received>, streaming: Streaming) -> HttpAnswer {
     let (id, form) = (call.id(), Form::asked_for(request.headers()));
-    let begun = if call.info().kind.takes_stream() {
+    let answered = if call.info().kind.takes_stream() {
         let items = requests(request, call.info().limits.payload);
-        call.answer(Input::Items(Incoming { encoding: Encoding::Json, items }))
+        match call.answer(Input::Items(Incoming { encoding: Encoding::Json, items })) {
+            Ok(answer) => answer.await,
+            Err(error) => Err(error),
+        }
     } else {
         if let Some(error) = super::announced_too_large(&mut call, &request) {
             return refuse_unread(request, &error, Some(id));
         }
-        let mut reading = Reading::of(call, request.into_body());
-        std::future::poll_fn(|context| reading.poll_begun(context)).await.1
-    };
-    let answered = match begun {
-        Ok(answer) => answer.await,
-        Err(error) => Err(error),
+        let mut answered = Answered::of(call, request.into_body());
+        std::future::poll_fn(|context| answered.poll_output(context)).await
     };
     match answered {
         Ok(Output::Items(items)) => respond(items, form, id, streaming),

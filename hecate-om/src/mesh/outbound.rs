@@ -236,16 +236,7 @@ impl<'a> Bringing<'a> {
         let timeout = if self.call.address.is_idempotent && others { left / 2 } else { left };
         let request = self.request(provider, left, timeout)?;
         let outstanding = self.outbound.balance.begin(provider);
-        let calling = self.outbound.wire.call(request);
-        // A task of its own: the provider has to do it although its caller has gone.
-        let called = tokio::spawn(async move {
-            let _outstanding = outstanding;
-            calling.await
-        });
-        let outcome = match called.await {
-            Ok(result) => Outcome::of(result),
-            Err(error) => Outcome::Unknown(format!("the SDK failed: {error}")),
-        };
+        let outcome = Outcome::of(self.outbound.wire.call(request, outstanding).await);
         self.settle(provider, begun, outcome)
     }
 

@@ -83,6 +83,7 @@ impl Candidates {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use super::super::balance::Outstanding;
     use super::super::wire::{Request, Talking, Wiring};
     use super::*;
     use crate::mesh::value::Value;
@@ -104,7 +105,7 @@ mod tests {
             })
         }
 
-        fn call(&self, _: Request) -> Wiring<Value> {
+        fn call(&self, _: Request, _: Outstanding) -> Wiring<Value> {
             Box::pin(async { Ok(Value::Null) })
         }
 

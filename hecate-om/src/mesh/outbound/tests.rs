@@ -10,6 +10,7 @@ use macula_rust::pool::PoolError;
 use macula_rust::station_link::LinkError;
 use serde::{Deserialize, Serialize};
 
+use super::balance::Outstanding;
 use super::wire::{Talking, WireError, Wiring};
 use super::*;
 use crate::capability::{Capability, CapabilityInfo, Trace};
@@ -113,7 +114,7 @@ impl Wire for Arc<Fabric> {
         Box::pin(async { Err(WireError::Broken("no streams".to_owned())) })
     }
 
-    fn call(&self, request: Request) -> Wiring<Value> {
+    fn call(&self, request: Request, outstanding: Outstanding) -> Wiring<Value> {
         let Request { provider, payload, timeout, token, .. } = request;
         self.asked.lock().unwrap().push((provider, payload, timeout, token.is_some()));
         let does = {
@@ -126,7 +127,8 @@ impl Wire for Arc<Fabric> {
             let error = CapabilityError::new(ErrorCode::from_wire(code.to_owned()), "why");
             Ok(metadata::refusal(&error.retryable(Some(Duration::from_secs(9)))))
         };
-        Box::pin(async move {
+        let done = tokio::spawn(async move {
+            let _outstanding = outstanding;
             match does {
                 Does::Says(what) => Ok(Value::Map(vec![(Value::text("text"), Value::text(what))])),
                 Does::Fails(error) => pool(error),
@@ -146,7 +148,8 @@ impl Wire for Arc<Fabric> {
                 Does::AsksForToken if token.is_none() => pool(provider_error("unauthorized")),
                 Does::AsksForToken => Ok(Value::Map(vec![(Value::text("text"), Value::text("welcome"))])),
             }
-        })
+        });
+        Box::pin(async move { done.await.unwrap() })
     }
 }
 

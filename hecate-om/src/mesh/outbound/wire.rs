@@ -10,6 +10,7 @@ use macula_rust::station_link::{Confidentiality, Stream};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
+use super::balance::Outstanding;
 use crate::capability::Kind;
 use crate::mesh::link::{Links, NoLink};
 use crate::mesh::metadata::StreamName;
@@ -53,8 +54,9 @@ pub(super) trait Wire: Send + Sync + 'static {
     /// Who advertises a procedure, freshest first.
     fn providers(&self, procedure: Arc<str>) -> Wiring<Vec<NodeId>>;
 
-    /// Brings a request to its provider.
-    fn call(&self, request: Request) -> Wiring<Value>;
+    /// Brings a request to its provider, and counts as `outstanding` there until it has ended, although its
+    /// caller may have gone.
+    fn call(&self, request: Request, outstanding: Outstanding) -> Wiring<Value>;
 
     /// Opens a stream at its provider.
     fn open(&self, request: Request) -> Wiring<Talking>;
@@ -100,9 +102,10 @@ impl Wire for OnLinks {
         })
     }
 
-    fn call(&self, request: Request) -> Wiring<Value> {
+    fn call(&self, request: Request, outstanding: Outstanding) -> Wiring<Value> {
         let linked = self.links.linked();
         self.done(async move {
+            let _outstanding = outstanding;
             let (pool, realm) = linked.map_err(WireError::NoLink)?;
             let call = Call {
                 realm: realm.id,
