@@ -33,4 +33,6 @@ pub use self::reference::{NotAReference, Reference};
 pub(crate) use self::streaming::{Open, ReceivedItems, Sending, SentItems};
 pub(crate) use self::streaming::{Opened, Received};
 pub use self::streaming::{Opening, Replies, items};
+#[cfg(feature = "macula")]
+pub(crate) use self::trail::Trail;
 pub use self::trail::{Attempt, Attempts};

@@ -12,7 +12,7 @@ use crate::health::{MAX_BODY, endpoint};
 use crate::listener::{HEAD_TIMEOUT, MAX_HEAD, READ_TIMEOUT};
 use crate::local::{self, DISCARD_TIME, MAX_DISCARDED, MOST_CHANGES};
 use crate::mesh::link::{MOST_REMEMBERED, MOST_SESSIONS, MOST_SESSIONS_OF_ONE, admission};
-use crate::mesh::{announce, outbound, value};
+use crate::mesh::{announce, outbound, stream, value};
 use crate::secret::{MAX_BYTES, MAX_SECRETS};
 use crate::tasks::MAX_TASKS;
 use crate::telemetry::metrics::{MAX_EXPOSITION, MAX_LABEL_SETS};
@@ -79,6 +79,14 @@ fn rows() -> Vec<(&'static str, String)> {
         (
             "streams of one node over the mesh at once, and of all",
             format!("{}, {}", number(MOST_SESSIONS_OF_ONE), number(MOST_SESSIONS)),
+        ),
+        (
+            "what of a stream over the mesh was sent and not taken",
+            format!("{} bytes, and one item", number(stream::WINDOW)),
+        ),
+        (
+            "what waits unread of the streams that one node opened, and all",
+            format!("{}, {}", bytes(admission(&[]).inbox_bytes_per_caller), bytes(admission(&[]).inbox_bytes)),
         ),
         (
             "nodes whose announcements are remembered, and their filters",

@@ -1,8 +1,10 @@
 //! P and W: who answers a call over the mesh, who may make it, and how a provider goes.
 
 mod access;
+mod bare;
 mod chain;
 mod failover;
+mod streams;
 mod succession;
 mod withdrawal;
 

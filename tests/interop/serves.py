@@ -1,12 +1,13 @@
-"""Python serves under an org that it claims, and a service written in Rust calls it."""
+"""Python serves under an org that it claims, calls and streams, and a service written in Rust calls it."""
 
-from macula_py import NotFoundError, ProviderError, RealmMemberRequired, UcanRequired
+from macula_py import NotFoundError, ProviderError, RealmMemberRequired, StreamData, StreamMode, UcanRequired
 from macula_py.ucan import key_id
 
 from mesh import check, check_error, run
 
 ORG = "py-desk"
 ASK, PASS = "hecate-carrier/carrier.ask_v1", "hecate-carrier/carrier.pass_v1"
+UNPACK, PACK = "hecate-carrier/carrier.unpack_v1", "hecate-carrier/carrier.pack_v1"
 
 
 def weigh(request):
@@ -29,6 +30,27 @@ def weigh(request):
         case -7:
             raise LookupError("w\u00e4hlerisch: " + "\u00fc" * 500)
     return {**answer, "fields": sorted(request.payload), "_later": "what Rust does not know of"}
+
+
+async def unpack(stream):
+    """As many pieces as it is told; seven are too many, and a negative number is no parcel."""
+    item = stream.request.payload["item"]
+    if item < 0:
+        return await stream.abort("no_parcel", "there is nothing in it")
+    for number in range(1, item + 1):
+        if number == 7 and item == 7:
+            return await stream.abort("torn", "the rest fell out")
+        await stream.send_value({"number": number})
+
+
+async def pack(stream):
+    """What the pieces add up to."""
+    numbers = []
+    async for frame in stream:
+        if not isinstance(frame, StreamData):
+            break
+        numbers.append(frame.body["number"])
+    await stream.reply({"pieces": len(numbers), "sum": sum(numbers)})
 
 
 async def script(mesh):
@@ -77,6 +99,24 @@ async def script(mesh):
     # What Python said comes back to Python through a service that passes it on.
     error = await mesh.refused(PASS, {"name": "desk.weigh", "item": -2, "by_type": 1})
     check_error("passed on", error, ProviderError, "no_such_item: nobody brought it")
+
+    # Streams: Python knows no windows and says none of the words of hecate.
+    async def serve_stream(name, mode, handler):
+        return await mesh.pool.serve_stream(mesh.realm, f"{ORG}/{name}_v1", mode, handler)
+
+    await serve_stream("desk.unpack", StreamMode.SERVER, unpack)
+    await serve_stream("desk.pack", StreamMode.CLIENT, pack)
+
+    async def streamed(procedure, item):
+        told = await mesh.call(procedure, {"item": item})
+        failure = told["failure"]
+        return told["pieces"], told["packed"], failure and (failure["code"], failure["message"])
+
+    for count in (0, 3, 300):
+        check(f"{count} pieces", await streamed(UNPACK, count), (list(range(1, count + 1)), None, None))
+        check(f"{count} packed", await streamed(PACK, count), ([], {"pieces": count, "sum": count * (count + 1) // 2}, None))
+    check("refused before the first", await streamed(UNPACK, -1), lambda told: told[0] == [] and told[2][0] == "no_parcel")
+    check("torn in the middle", await streamed(UNPACK, 7), lambda told: told[0] == [1, 2, 3, 4, 5, 6] and told[2][0] == "torn")
 
     # What is withdrawn is soon found no more.
     await served.stop()

@@ -15,7 +15,7 @@ fn step(process: &Process, step: &str) -> u64 {
     line["after_ms"].as_u64().unwrap()
 }
 
-fn wait_for_step(process: &Process, step: &str) {
+pub(super) fn wait_for_step(process: &Process, step: &str) {
     eventually(step, || process.log().iter().any(|line| line["step"] == step).then_some(()));
 }
 

@@ -65,7 +65,31 @@ struct Weighed {
 
 remote_service!(Desk in "py-desk" {
     WEIGH: "desk.weigh" = 1, Weigh -> Weighed, access = open;
+    UNPACK: "desk.unpack" = 1, Weigh -> ReplyStream<Piece>, access = open;
+    PACK: "desk.pack" = 1, RequestStream<Piece> -> Packed, access = open;
 });
+
+/// A piece of what the desk packs and unpacks.
+#[message]
+struct Piece {
+    number: i64,
+}
+
+#[message]
+struct Packed {
+    pieces: i64,
+    /// What their numbers add up to.
+    sum: i64,
+}
+
+/// What came of a stream.
+#[message]
+struct Unpacked {
+    /// The numbers of the pieces.
+    pieces: Vec<i64>,
+    packed: Option<Packed>,
+    failure: Option<Failure>,
+}
 
 /// What to ask the desk.
 #[message]
@@ -131,12 +155,7 @@ impl Carrier {
     async fn ask(&self, request: Ask, call: &Call<Self>) -> Result<Asked> {
         Ok(match weigh(&request, call).await {
             Ok(weighed) => Asked { weighed: Some(weighed), failure: None },
-            Err(error) => {
-                let cause = std::error::Error::source(&error).map(ToString::to_string);
-                let code = error.code().map(str::to_owned);
-                let (message, is_retryable) = (error.to_string(), error.is_retryable());
-                Asked { weighed: None, failure: Some(Failure { code, message, cause, is_retryable }) }
-            }
+            Err(error) => Asked { weighed: None, failure: Some(Failure::of(&error)) },
         })
     }
 
@@ -144,6 +163,42 @@ impl Carrier {
     #[capability(version = 1)]
     async fn pass(&self, request: Ask, call: &Call<Self>) -> Result<Weighed, PassRefusal> {
         Ok(weigh(&request, call).await?)
+    }
+
+    /// Has the desk unpack, and tells what came of it.
+    #[capability(version = 1)]
+    async fn unpack(&self, request: Weigh, call: &Call<Self>) -> Result<Unpacked> {
+        let mut unpacked = Unpacked { pieces: Vec::new(), packed: None, failure: None };
+        let mut pieces = match Desk::UNPACK.stream(call, request).await {
+            Ok(pieces) => pieces,
+            Err(error) => return Ok(Unpacked { failure: Some(Failure::of(&error)), ..unpacked }),
+        };
+        while let Some(piece) = pieces.next().await {
+            match piece {
+                Ok(piece) => unpacked.pieces.push(piece.number),
+                Err(error) => unpacked.failure = Some(Failure::of(&error)),
+            }
+        }
+        Ok(unpacked)
+    }
+
+    /// Has the desk pack so many pieces.
+    #[capability(version = 1)]
+    async fn pack(&self, request: Weigh, call: &Call<Self>) -> Result<Unpacked> {
+        let pieces = hecate_om::items((1..=request.item).map(|number| Piece { number }));
+        let (packed, failure) = match Desk::PACK.send_all(call, pieces).await {
+            Ok(packed) => (Some(packed), None),
+            Err(error) => (None, Some(Failure::of(&error))),
+        };
+        Ok(Unpacked { pieces: Vec::new(), packed, failure })
+    }
+}
+
+impl Failure {
+    fn of(error: &CallError) -> Self {
+        let cause = std::error::Error::source(error).map(ToString::to_string);
+        let code = error.code().map(str::to_owned);
+        Self { code, message: error.to_string(), cause, is_retryable: error.is_retryable() }
     }
 }
 

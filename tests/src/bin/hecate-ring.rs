@@ -67,6 +67,62 @@ struct Told {
     answered: u32,
 }
 
+/// What to tell, line by line.
+#[message]
+struct Tale {
+    /// Whether nobody between may read it.
+    #[serde(default)]
+    is_sealed: bool,
+    lines: i64,
+    /// Where to wait before the last line.
+    #[serde(default)]
+    gate: String,
+    /// Whether the last line is lost.
+    #[serde(default)]
+    is_lost: bool,
+}
+
+#[message]
+struct Line {
+    /// Which instance of the ring tells it.
+    by: String,
+    number: i64,
+}
+
+/// How many lines came.
+#[message]
+struct Lines {
+    count: i64,
+}
+
+#[derive(Refusal)]
+enum TaleRefusal {
+    /// There is nothing to tell.
+    Nothing,
+    /// The last line is lost.
+    Lost,
+}
+
+/// What a service says that it takes.
+#[message]
+struct Limits {
+    capabilities: Vec<serde_json::Value>,
+}
+
+/// What came of a tale.
+#[message]
+#[derive(Default)]
+struct Heard {
+    lines: i64,
+    /// Who told the last of them.
+    by: String,
+    /// Whether it came to a good end.
+    is_whole: bool,
+    /// The node that told it.
+    provider: Option<String>,
+    told: Told,
+}
+
 #[derive(Refusal)]
 enum RoundRefusal {
     #[refusal(transparent)]
@@ -119,6 +175,37 @@ impl Ring {
         journal(&format!("round {}", call.hops()));
         Ok(Asker::ROUND.call(call, word).await?)
     }
+
+    /// Says who it is where nobody between can read it.
+    #[capability(version = 1, access = open, confidential = required)]
+    async fn whisper(&self, _: Word, call: &Call<Self>) -> Result<Seen> {
+        journal("whisper");
+        Ok(seen(call))
+    }
+
+    /// Tells a tale.
+    #[capability(version = 1, timeout = "60s", access = open)]
+    async fn tell(&self, tale: Tale) -> Result<ReplyStream<Line>, TaleRefusal> {
+        tell(tale)
+    }
+
+    /// Tells a tale where nobody between can read it.
+    #[capability(version = 1, timeout = "60s", access = open, confidential = required)]
+    async fn tell_sealed(&self, tale: Tale) -> Result<ReplyStream<Line>, TaleRefusal> {
+        journal("tell_sealed");
+        tell(tale)
+    }
+
+    /// Counts the lines of a tale.
+    #[capability(version = 1, access = open)]
+    async fn hear(&self, mut lines: RequestStream<Line>) -> Result<Lines> {
+        let mut count = 0;
+        while let Some(line) = lines.next().await {
+            line?;
+            count += 1;
+        }
+        Ok(Lines { count })
+    }
 }
 
 /// Asks.
@@ -133,6 +220,7 @@ impl Asker {
             "hold_again" => Ring::HOLD_AGAIN,
             "member" => Ring::MEMBER,
             "issued" => Ring::ISSUED,
+            "whisper" => Ring::WHISPER,
             "round" => Ring::ROUND,
             other => return Err(CapabilityError::invalid_request(format!("the ring has no `{other}`"))),
         };
@@ -160,6 +248,37 @@ impl Asker {
         Ok(told)
     }
 
+    /// Has the ring tell a tale, and tells what came of it. The journal has each line.
+    #[capability(version = 1, timeout = "120s")]
+    async fn listen(&self, tale: Tale, call: &Call<Self>) -> Result<Heard> {
+        let begun = std::time::Instant::now();
+        let mut heard = Heard::default();
+        let capability = if tale.is_sealed { Ring::TELL_SEALED } else { Ring::TELL };
+        let error = match capability.stream(call, tale).await {
+            Err(error) => Some(error),
+            Ok(mut lines) => {
+                heard.provider = lines.provider().map(|node| node.to_string());
+                heard.told.attempts = words(lines.attempts());
+                loop {
+                    match lines.next().await {
+                        Some(Ok(line)) => {
+                            journal(&format!("line {}", line.number));
+                            (heard.lines, heard.by) = (heard.lines + 1, line.by);
+                        }
+                        Some(Err(error)) => break Some(error),
+                        None => break None,
+                    }
+                }
+            }
+        };
+        heard.is_whole = error.is_none();
+        if let Some(error) = error {
+            heard.told = Told::of(&error);
+        }
+        heard.told.took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Ok(heard)
+    }
+
     /// Has the ring go on.
     #[capability(version = 1, access = open)]
     async fn round(&self, word: Word, call: &Call<Self>) -> Result<Seen, RoundRefusal> {
@@ -169,7 +288,7 @@ impl Asker {
 }
 
 /// Asks by name.
-#[hecate_service(name = "hecate-stranger", uses("hecate-ring/ring.member" = 1))]
+#[hecate_service(name = "hecate-stranger", uses("hecate-ring/ring.member" = 1, "hecate-ring/ring.get_limits" = 1))]
 impl Stranger {
     /// Asks the ring, once.
     #[capability(version = 1)]
@@ -179,6 +298,12 @@ impl Stranger {
             Ok(seen) => Told { seen: Some(seen), ..Told::default() },
             Err(error) => Told::of(&error),
         })
+    }
+
+    /// Asks what the ring takes.
+    #[capability(version = 1)]
+    async fn limits(&self, call: &Call<Self>) -> Result<Limits, CallError> {
+        Reference::new("hecate-ring/ring.get_limits", 1).unwrap().call(call, ()).await
     }
 }
 
@@ -196,6 +321,26 @@ impl Told {
             ..Self::default()
         }
     }
+}
+
+fn tell(tale: Tale) -> Result<ReplyStream<Line>, TaleRefusal> {
+    if tale.lines == 0 {
+        return Err(TaleRefusal::Nothing);
+    }
+    Ok(ReplyStream::produce(async move |sink| {
+        for number in 1..=tale.lines {
+            if number == tale.lines {
+                if !tale.gate.is_empty() {
+                    gate::pass(&tale.gate).await;
+                }
+                if tale.is_lost {
+                    return Err(TaleRefusal::Lost);
+                }
+            }
+            sink.send(Line { by: variable("RING_NAME"), number }).await;
+        }
+        Ok(())
+    }))
 }
 
 fn once() -> u32 {

@@ -17,7 +17,7 @@ use super::wire::{Request, Talking, WireError};
 use super::{Bringing, MOST_ATTEMPTS, Outbound, Step};
 use crate::capability::{CapabilityError, FromPoll, Item, Kind, Progress, Via};
 use crate::client::{
-    CallError, Encode, Open, Opened, Outgoing, Received, ReceivedItems, Sending, SentItems, timed_out,
+    CallError, Encode, Open, Opened, Outgoing, Received, ReceivedItems, Sending, SentItems, Trail, timed_out,
 };
 use crate::mesh::metadata::{Metadata, StreamName};
 use crate::mesh::stream::{Arrivals, Arrived, Window, Word, send};
@@ -215,7 +215,7 @@ impl Opening<'_> {
         let received = match first {
             First::One(reply) => Received::One(Item::Value(reply)),
             First::Over => Received::Many(Box::pin(FromPoll(|_: &mut Context<'_>| Poll::Ready(None)))),
-            First::Many(front) => Received::Many(received(front, arrivals, outstanding, unsent)),
+            First::Many(front) => Received::Many(received(provider, front, arrivals, outstanding, unsent)),
         };
         let trail = std::mem::take(&mut self.bringing.call.trail);
         Opened { received, via: Via::Mesh, provider: Some(provider), trail }
@@ -224,11 +224,13 @@ impl Opening<'_> {
 
 /// The items of a provider, the first of which may be known. The stream ends when they are dropped.
 fn received(
+    provider: NodeId,
     mut front: Option<Item>,
     mut arrivals: Arrivals,
     outstanding: Outstanding,
     unsent: Unsent,
 ) -> ReceivedItems {
+    let begun = Instant::now();
     let next = move |context: &mut Context<'_>| {
         // It counts as one of the provider's as long as it lasts.
         let _ = &outstanding;
@@ -247,7 +249,7 @@ fn received(
                 }
                 Arrived::Failed(error) => Some(Err(match taken(&unsent) {
                     Some(error) => CallError::Request(error),
-                    None => broken(error),
+                    None => broken(provider, begun, error),
                 })),
             });
         }
@@ -264,10 +266,15 @@ fn outcome(error: LinkError) -> Outcome {
 }
 
 /// How a stream ended of which something came.
-fn broken(error: LinkError) -> CallError {
+fn broken(provider: NodeId, begun: Instant, error: LinkError) -> CallError {
     match outcome(error) {
         Outcome::Refused(error) | Outcome::NotRun(Cause::Busy(error)) => CallError::Refused(error),
-        other => CallError::lost(super::causes(other).join("; "), Default::default()),
+        other => {
+            let why = super::causes(other).join("; ");
+            let mut trail = Trail::default();
+            trail.add(Via::Mesh, Some(provider), begun, why.clone());
+            CallError::lost(why, trail.ended())
+        }
     }
 }
 

@@ -1,18 +1,23 @@
 //! The same over a real station, with the SDK's pools.
 
 use hecate_om_station::{Keys, Options, Station};
+use macula_rust::frame::StreamMode;
 use macula_rust::node_key::NodeKey;
 use macula_rust::pool::{Call, Offer, Opts, Pool, Seed, Served};
 use macula_rust::profile::Profile;
-use macula_rust::station_link::handler;
+use macula_rust::station_link::{handler, stream_handler};
 use tokio::sync::watch;
 
 use super::*;
+use crate::capability::ReplyStream;
 use crate::config::mesh::Realm;
 use crate::mesh::link::Linked;
 use crate::mesh::metadata::Metadata;
+use crate::mesh::stream::Word;
 
 const PROCEDURE: &str = "hecate-lab/lab.say_v1";
+const TELL: Capability<Lab, Text, ReplyStream<Text>> = Capability::new("hecate-lab", "lab.tell", 1);
+const TOLD: &str = "hecate-lab/lab.tell_v1";
 /// How long anything may take that is to happen at all, on a box that is busy.
 const BOUND: Duration = Duration::from_secs(30);
 
@@ -33,8 +38,8 @@ async fn linked(station: &Station) -> Pool {
     Pool::connect(vec![Seed { host, port, node_id: station.node_id() }], opts).await.unwrap()
 }
 
-/// A provider that says who it is, refuses, or takes its time.
-async fn provider(station: &Station) -> (Pool, NodeId, Served) {
+/// A node that may provide what the lab offers.
+async fn admitted(station: &Station) -> Pool {
     let pool = linked(station).await;
     let text = |text: &str| Value::text(text);
     let claim = Call {
@@ -49,6 +54,12 @@ async fn provider(station: &Station) -> (Pool, NodeId, Served) {
         ..Call::default()
     };
     pool.call(claim).await.unwrap();
+    pool
+}
+
+/// A provider that says who it is, refuses, or takes its time.
+async fn provider(station: &Station) -> (Pool, NodeId, Served) {
+    let pool = admitted(station).await;
     let node = NodeId::from_bytes(pool.node_id());
     let answer = handler(move |mut request| async move {
         let metadata = Metadata::take(&mut request.payload).unwrap().unwrap();
@@ -62,6 +73,29 @@ async fn provider(station: &Station) -> (Pool, NodeId, Served) {
         }
     });
     let served = pool.serve(Offer::unary(station.realm_id(), PROCEDURE, answer)).await.unwrap();
+    (pool, node, served)
+}
+
+/// A provider that tells a word and then ends, or is on its way out.
+async fn teller(station: &Station, is_draining: bool) -> (Pool, NodeId, Served) {
+    let pool = admitted(station).await;
+    let answer = stream_handler(move |stream| async move {
+        let word = if is_draining {
+            let error = CapabilityError::new(ErrorCode::Draining, "on its way out");
+            Word::Error(error.retryable(Some(Duration::from_secs(1))))
+        } else {
+            Word::Open
+        };
+        stream.send_value(word.value()).await.map_err(|error| error.to_string())?;
+        if !is_draining {
+            let item = Value::Map(vec![(Value::text("text"), Value::text("hello"))]);
+            stream.send_value(item).await.map_err(|error| error.to_string())?;
+        }
+        stream.close().await.map_err(|error| error.to_string())
+    });
+    let offer = Offer::stream(station.realm_id(), TOLD, StreamMode::ServerStream, answer);
+    let served = pool.serve(offer).await.unwrap();
+    let node = NodeId::from_bytes(pool.node_id());
     (pool, node, served)
 }
 
@@ -164,6 +198,32 @@ async fn a_provider_that_dies_in_the_middle_of_a_call_is_not_asked_again_elsewhe
     assert!(matches!(error, CallError::Timeout { .. } | CallError::Broken(_)), "{error:?}");
     assert_eq!(station.counts().relayed_calls, relayed + 1);
     drop(other);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_whose_provider_is_on_its_way_out_goes_to_another_and_tells_of_it() {
+    let station = station().await;
+    let draining = teller(&station, true).await;
+    let (alone, _linked) = root(&station).await;
+    let error = TELL.stream(&alone, hi()).timeout(BOUND).await.unwrap_err();
+    assert_eq!((error.code(), error.is_retryable()), (Some("draining"), true), "there is no other: {error:?}");
+
+    let other = teller(&station, false).await;
+    let begun = Instant::now();
+    loop {
+        assert!(begun.elapsed() < BOUND, "who goes was never asked first");
+        // One that knows nothing of either yet asks the one or the other first.
+        let (root, _linked) = root(&station).await;
+        let mut told = TELL.stream(&root, hi()).timeout(BOUND).await.unwrap();
+        assert_eq!(told.provider(), Some(other.1));
+        assert_eq!(told.next().await.unwrap().unwrap().text, "hello");
+        assert!(told.next().await.is_none());
+        if let Some(attempt) = told.attempts().first() {
+            assert_eq!(attempt.provider, Some(draining.1));
+            assert!(attempt.outcome.contains("on its way out"), "{attempt}");
+            return;
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
