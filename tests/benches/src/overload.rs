@@ -393,8 +393,11 @@ async fn flood(way: &Way) -> Outcome<Flood> {
             tokio::spawn(async move {
                 let mut line = way.open().await?;
                 let mut seen = Vec::new();
-                while !over.load(Ordering::Relaxed) {
+                loop {
                     let asked = turns.wait().await;
+                    if over.load(Ordering::Relaxed) {
+                        break;
+                    }
                     let came = line.call(way.hold()).await?;
                     let took = asked.elapsed();
                     // By their ends: those that are still held when it is over are no part of what it answered.
