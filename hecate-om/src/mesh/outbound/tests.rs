@@ -241,6 +241,21 @@ async fn a_call_that_did_not_run_goes_to_another_provider_and_its_error_tells_of
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_refusal_costs_one_question_to_the_provider_and_none_to_a_station() {
+    for failure in [Does::Refuses("overloaded"), Does::Refuses("draining"), Does::Fails(provider_error("caller_quota"))]
+    {
+        let fabric = Fabric::of(&[(1, std::slice::from_ref(&failure))]);
+        let (root, begun) = (caller(&fabric, None), Instant::now());
+        for _ in 0..50 {
+            let error = SAY.call(&root, hi()).await.unwrap_err();
+            assert!(error.is_retryable() && error.refusal().is_some(), "{error}");
+        }
+        assert_eq!((fabric.asked().len(), fabric.resolved.load(Ordering::Relaxed)), (50, 1), "{failure:?}");
+        assert_eq!(begun.elapsed(), Duration::ZERO, "when it comes again is for the caller to say");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_was_told_to_come_again_is_told_that_though_others_cannot_be_looked_for() {
     let fabric = Fabric::of(&[(1, &[Does::RefusesLate("overloaded", 20)])]);
     let root = caller(&fabric, None);
