@@ -10,7 +10,7 @@ pub(crate) mod outbound;
 pub(crate) mod presence;
 mod refusal;
 mod serve;
-mod stream;
+pub(crate) mod stream;
 mod system;
 pub(crate) mod value;
 mod watch;
