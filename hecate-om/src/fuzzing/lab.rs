@@ -80,9 +80,10 @@ fn handlers() -> Handlers<Lab> {
     handlers.client_stream(async |_lab, _call: Call<Lab>, mut requests: RequestStream<Open>| {
         let mut last = None;
         while let Some(request) = requests.next().await {
-            last = Some(request?);
+            let request = request?;
+            survives(&request);
+            last = Some(request);
         }
-        survives(&last);
         Ok::<_, CapabilityError>(last.ok_or_else(|| CapabilityError::refused("none", "none"))?)
     });
     handlers
