@@ -1,6 +1,6 @@
 //! A service that says back what it is told, and looks whether it got it as it was sent.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use crate::capability::{
     Access, Call, CapabilityError, CapabilityInfo, HandlerContract, Handlers, Input, Kind, Output, ReplyStream,
@@ -36,13 +36,22 @@ static INFO: ServiceInfo = {
     ServiceInfo::new("hecate-lab", "1.0.0", "Lab.", "lab::Lab", "lab.rs:1", &CAPABILITIES, identity, 8470, "{}")
 };
 
-pub(super) static DISPATCH: LazyLock<Arc<Dispatch>> = LazyLock::new(|| {
+thread_local! {
+    /// One for each thread: tests run at once, and each looks whether a call of its own is left over.
+    static DISPATCH: Arc<Dispatch> = answering();
+}
+
+pub(super) fn dispatch() -> Arc<Dispatch> {
+    DISPATCH.with(Arc::clone)
+}
+
+fn answering() -> Arc<Dispatch> {
     let dispatch = Dispatch::new(&INFO);
     dispatch.open(handlers().bind(&Arc::new(Lab), &Calls::none_of(&INFO)));
     let realm = Realm { id: [1; 32], name: Some("hecate.local".to_owned()), key: vec![7; 2592] };
     dispatch.stand(Standing { org: "lab".to_owned(), realm: Some(realm), profile: CryptoProfile::PqPure });
     dispatch
-});
+}
 
 pub(super) fn blueprint() -> Blueprint {
     Blueprint {
@@ -99,12 +108,14 @@ fn is_told_well(call: &Call<Lab>) {
 
 /// Makes a call as it comes from the mesh, with its request in the form of the mesh.
 pub(crate) async fn call(path: &str, origin: Origin, input: Input) -> Result<Output, CapabilityError> {
-    let slot = DISPATCH.find(path).unwrap();
-    DISPATCH.admit(slot, origin, None)?.answer(input)?.await
+    let dispatch = dispatch();
+    let slot = dispatch.find(path).unwrap();
+    dispatch.admit(slot, origin, None)?.answer(input)?.await
 }
 
 /// No call is left over, and none panicked.
 pub(crate) fn is_at_rest() {
-    assert_eq!(DISPATCH.in_flight(), 0, "a call is left over");
-    assert_eq!(DISPATCH.panics(), 0, "a handler panicked");
+    let dispatch = dispatch();
+    assert_eq!(dispatch.in_flight(), 0, "a call is left over");
+    assert_eq!(dispatch.panics(), 0, "a handler panicked");
 }
