@@ -6,7 +6,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a broken promise is told")]
 
-mod lab;
+pub(crate) mod lab;
 mod local_request;
 mod macula_value;
 mod manifest;
@@ -21,14 +21,16 @@ use self::manifest::manifest;
 use self::station_info::station_info;
 use crate::config::fuzzing::configuration;
 use crate::identity::fuzzing::{certificate, key_file, token};
+use crate::local::lines::fuzzing::request_lines;
 use crate::mesh::announce::fuzzing::announcement;
+use crate::mesh::stream::fuzzing::stream_words;
 use crate::telemetry::text::acts;
 
 /// Has a decoder read an input.
 pub type Target = fn(&[u8]);
 
 /// All of them, by name.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("announcement", announcement),
     ("certificate", certificate),
     ("configuration", configuration),
@@ -36,7 +38,9 @@ pub const TARGETS: [(&str, Target); 9] = [
     ("local_request", local_request),
     ("macula_value", macula_value),
     ("manifest", manifest),
+    ("request_lines", request_lines),
     ("station_info", station_info),
+    ("stream_words", stream_words),
     ("token", token),
 ];
 

@@ -3,7 +3,6 @@
 use std::cell::OnceCell;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -54,7 +53,7 @@ impl Served {
     fn new() -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let (connect, wires) = mpsc::unbounded_channel();
-        let api = LocalApi::new(lab::blueprint(), Arc::clone(&lab::DISPATCH));
+        let api = LocalApi::new(lab::blueprint(), lab::dispatch());
         runtime.spawn(api.serve(Wires(Mutex::new(wires))));
         Self { runtime, connect }
     }

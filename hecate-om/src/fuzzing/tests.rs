@@ -45,7 +45,9 @@ replays! {
     every_local_request_of_the_corpus_keeps_its_promises: "local_request",
     every_macula_value_of_the_corpus_keeps_its_promises: "macula_value",
     every_manifest_of_the_corpus_keeps_its_promises: "manifest",
+    every_request_line_of_the_corpus_keeps_its_promises: "request_lines",
     every_station_info_of_the_corpus_keeps_its_promises: "station_info",
+    every_stream_word_of_the_corpus_keeps_its_promises: "stream_words",
     every_token_of_the_corpus_keeps_its_promises: "token",
 }
 

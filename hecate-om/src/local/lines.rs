@@ -3,6 +3,9 @@
 //! A line may come in many pieces and a piece may hold many lines. No more is read than is asked for, and
 //! no more is kept than one line may have.
 
+#[cfg(all(any(test, fuzzing), feature = "macula"))]
+pub(crate) mod fuzzing;
+
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -45,13 +48,17 @@ impl<B: Body<Data = Bytes> + Unpin> Lines<B> {
         loop {
             let Some(body) = &mut self.body else { return Poll::Ready(None) };
             let line = match self.piece.iter().position(|byte| *byte == b'\n') {
+                // As below, whether it comes in one piece or in many.
+                Some(end) if self.begun.len() + end > self.limit.saturating_add(1) => {
+                    return Poll::Ready(Some(Err(NoLine::TooLong)));
+                }
                 Some(end) => {
                     let line = self.piece.split_to(end);
                     self.piece.advance(1);
                     self.whole(line)
                 }
                 None => {
-                    // Space around it does not count: one that is longer can only end with a carriage return.
+                    // Only the carriage return at its end does not count.
                     if self.begun.len() + self.piece.len() > self.limit.saturating_add(1) {
                         return Poll::Ready(Some(Err(NoLine::TooLong)));
                     }

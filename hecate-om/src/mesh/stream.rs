@@ -6,6 +6,8 @@
 
 mod answer;
 mod credit;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod session;
 mod window;
 mod words;

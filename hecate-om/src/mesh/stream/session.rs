@@ -148,14 +148,14 @@ impl Reading {
     /// Says whether there may be more.
     fn came(&mut self, event: Result<StreamEvent, LinkError>) -> bool {
         match event {
-            Ok(StreamEvent::Data { encoding: StreamEncoding::Msgpack, mut body }) => match Word::of(&mut body) {
-                None => self.item(Item::Value(body)),
-                Some(Word::Credit(total)) => self.side.window.taken(total),
-                Some(Word::Other) => {}
-                Some(Word::Taken) => self.once(Said::Taken, Arrived::Word(Word::Taken)),
-                Some(Word::Open) => self.once(Said::Open, Arrived::Word(Word::Open)),
-                Some(Word::End) => self.once(Said::End, Arrived::End),
-                Some(word @ Word::Error(_)) => {
+            Ok(StreamEvent::Data { encoding: StreamEncoding::Msgpack, body }) => match Word::or_item(body) {
+                Err(item) => self.item(Item::Value(item)),
+                Ok(Word::Credit(total)) => self.side.window.taken(total),
+                Ok(Word::Other) => {}
+                Ok(Word::Taken) => self.once(Said::Taken, Arrived::Word(Word::Taken)),
+                Ok(Word::Open) => self.once(Said::Open, Arrived::Word(Word::Open)),
+                Ok(Word::End) => self.once(Said::End, Arrived::End),
+                Ok(word @ Word::Error(_)) => {
                     self.put(Arrived::Word(word), 0);
                     return false;
                 }

@@ -76,6 +76,12 @@ impl Window {
         self.wait(|state| state.is_over).await;
     }
 
+    /// The peer has taken `most` at the most, and nothing that it granted was taken back.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn is_granted(&self, most: u64) {
+        assert_eq!(self.0.borrow().granted, Some(most.saturating_add(WINDOW)));
+    }
+
     async fn wait(&self, is_so: impl Fn(&Sent) -> bool) {
         // The sender is here: it does not go.
         let _ = self.0.subscribe().wait_for(is_so).await;

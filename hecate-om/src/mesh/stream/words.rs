@@ -51,6 +51,16 @@ impl Word {
             _ => Self::Other,
         })
     }
+
+    /// The word that a value is, or the item, without what stands under `_hecate` beside its fields: that may be
+    /// of a later version, and is never the item's own.
+    pub(crate) fn or_item(mut value: Value) -> Result<Self, Value> {
+        if let Some(word) = Self::of(&mut value) {
+            return Ok(word);
+        }
+        metadata::take(&mut value);
+        Err(value)
+    }
 }
 
 #[cfg(test)]
@@ -82,5 +92,12 @@ mod tests {
         assert!(Word::of(&mut Value::Null).is_none());
         assert!(Word::of(&mut Value::Map(Vec::new())).is_none());
         assert!(matches!(Word::of(&mut item("_hecate")), Some(Word::Other)));
+    }
+
+    #[test]
+    fn what_stands_beside_an_item_is_none_of_it() {
+        let (name, word) = (Value::text("name"), Value::text("_hecate"));
+        let item = Value::Map(vec![(name.clone(), Value::Int(1)), (word, Value::Int(5))]);
+        assert_eq!(Word::or_item(item).unwrap_err(), Value::Map(vec![(name, Value::Int(1))]));
     }
 }
