@@ -170,8 +170,9 @@ impl Outside {
         let is_org_meant = org.is_some();
         let org = org.unwrap_or(&service.name).to_owned();
         let plan = plan(org, &offer.name, offer.version, timeout);
+        let capability = plan.address.to_string();
         let opened = open_at(&service.socket, plan, is_org_meant, offer.kind, sending.erased(offer.kind)).await?;
-        Ok(Answer::of(opened, timeout))
+        Ok(Answer::of(opened, capability, timeout))
     }
 }
 
@@ -195,12 +196,14 @@ pub struct Answer {
     received: Option<Received>,
     via: Via,
     provider: Option<NodeId>,
+    /// What was called.
+    capability: String,
     patience: Option<Duration>,
 }
 
 impl Answer {
-    fn of(opened: Opened, patience: Option<Duration>) -> Self {
-        Self { received: Some(opened.received), via: opened.via, provider: opened.provider, patience }
+    fn of(opened: Opened, capability: String, patience: Option<Duration>) -> Self {
+        Self { received: Some(opened.received), via: opened.via, provider: opened.provider, capability, patience }
     }
 
     /// Whether it is a stream.
@@ -228,9 +231,10 @@ impl Answer {
             Received::Many(mut items) => {
                 let next = poll_fn(|context| items.as_mut().poll_next(context));
                 let item = match self.patience {
-                    Some(patience) => tokio::time::timeout(patience, next)
-                        .await
-                        .unwrap_or_else(|_| Some(Err(CallError::Broken("no item came in time".into())))),
+                    Some(after) => tokio::time::timeout(after, next).await.unwrap_or_else(|_| {
+                        let capability = self.capability.clone();
+                        Some(Err(CallError::Timeout { capability, after, attempts: Default::default() }))
+                    }),
                     None => next.await,
                 }?;
                 if item.is_ok() {

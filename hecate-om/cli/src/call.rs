@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use hecate_om::outside::{Answer, Outside, Running, Service, State};
-use hecate_om::{CallError, Reference};
+use hecate_om::{CallError, ErrorCode, Reference};
 use serde_json::{Value, json};
 
 use self::request::Request;
@@ -31,7 +31,7 @@ development station of this box. The caller there has a key made for this call, 
 is not open. Settings are those of a service: HECATE_RUNTIME_DIR, HECATE_MESH, HECATE_ORG, HECATE_PEERS and others.
 
 Examples:
-  hecate-om call echo.say '{\"text\":\"hello\"}'
+  hecate-om call echo.say/v1 '{\"text\":\"hello\"}'
   hecate-om call hecate-echo/echo.count/v1 '{\"to\":3}' --via mesh
   printf '{\"number\":1}\\n{\"number\":2}\\n' | hecate-om call echo.sum -
 
@@ -293,8 +293,10 @@ fn told(error: &CallError, wanted: &Wanted) -> Failure {
     }
     let what = crate::output::visible(&format!("{error}{causes}"));
     let exit_code = match error {
-        CallError::Refused(_) => NO,
         CallError::Timeout { .. } => TIMED_OUT,
+        // The provider is told how long this side waits, and may be the first to give up.
+        CallError::Refused(refusal) if *refusal.kind() == ErrorCode::Timeout => TIMED_OUT,
+        CallError::Refused(_) => NO,
         CallError::Request(_) => DATA,
         CallError::Broken(_) | CallError::Reply(_) => UNKNOWN,
         _ => UNREACHED,

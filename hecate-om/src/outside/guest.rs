@@ -101,7 +101,8 @@ impl Guest {
         let org = capability.org().unwrap_or(&self.calls.settings.org).to_owned();
         let mut plan = plan(org, capability.name(), capability.version(), timeout);
         plan.token = token;
-        Ok(Answer::of(bring(&self.calls, plan, kind, sending.erased(kind)).await?, timeout))
+        let called = plan.address.to_string();
+        Ok(Answer::of(bring(&self.calls, plan, kind, sending.erased(kind)).await?, called, timeout))
     }
 
     /// Closes the links.
