@@ -25,9 +25,9 @@ const UNKNOWN: u8 = 4;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Prints the reply as one line of JSON, of a stream each item when it comes. A capability is looked for among the
-services of this box first, then on the mesh: that of the stations in MACULA_STATION_SEEDS, else that of the
-development station of this box. The caller there has a key made for this call, so it needs a token for whatever
+Prints the reply as one line of JSON, of a stream each item when it comes. A capability is looked for among the \
+services of this box first, then on the mesh: that of the stations in MACULA_STATION_SEEDS, else that of the \
+development station of this box. The caller there has a key made for this call, so it needs a token for whatever \
 is not open. Settings are those of a service: HECATE_RUNTIME_DIR, HECATE_MESH, HECATE_ORG, HECATE_PEERS and others.
 
 Examples:

@@ -18,8 +18,8 @@ use crate::project::{Project, Which};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-What would keep the service from starting, or others from trusting it. The service is built for it, and asked what
-a boot would find with the settings of this shell. Outside of a project, only the environment and the files of
+What would keep the service from starting, or others from trusting it. The service is built for it, and asked what \
+a boot would find with the settings of this shell. Outside of a project, only the environment and the files of \
 this box are looked at.
 
 Example:

@@ -42,9 +42,8 @@ enum Command {
 }
 
 /// The commands as help shows them, by what they are about; one that stands in no group comes last.
-const GROUPS: [(&str, &[&str]); 3] = [
-    ("A service, from its name on", &["new", "add", "check", "manifest", "lock", "diff", "render"]),
-    ("What was built", &["inspect"]),
+const GROUPS: [(&str, &[&str]); 2] = [
+    ("A service, from its name on", &["new", "add", "check", "manifest", "inspect", "lock", "diff", "render"]),
     ("What runs", &["services", "call", "station"]),
 ];
 

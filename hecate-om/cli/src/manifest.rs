@@ -9,7 +9,7 @@ use crate::project::{Project, Which};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The package is built first, which costs next to nothing when it is built already; what is printed is what its
+The package is built first, which costs next to nothing when it is built already; what is printed is what its \
 program keeps, byte for byte the manifest.json of the build output. With --json it stands on one line.
 
 Example:

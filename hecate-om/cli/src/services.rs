@@ -10,7 +10,7 @@ use crate::settings;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Looks into the runtime folder: HECATE_RUNTIME_DIR, else $XDG_RUNTIME_DIR/hecate, else /run/hecate for root and
+Looks into the runtime folder: HECATE_RUNTIME_DIR, else $XDG_RUNTIME_DIR/hecate, else /run/hecate for root and \
 ~/.hecate for others.
 
 Examples:

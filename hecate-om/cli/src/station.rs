@@ -20,8 +20,8 @@ const INTERRUPTED: u8 = 130;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Services of this box find it by themselves, and run one themselves where none is: a station of its own is for a
-mesh that stays while they come and go. It listens on loopback alone. Its keys are kept in the runtime folder.
+Services of this box find it by themselves, and run one themselves where none is: a station of its own is for a \
+mesh that stays while they come and go. It listens on loopback alone. Its keys are kept in the runtime folder. \
 SIGINT or SIGTERM ends it; another service of the box then runs the station within a fraction of a second.
 
 Examples:

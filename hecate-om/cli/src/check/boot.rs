@@ -17,7 +17,7 @@ pub(super) fn look(program: Option<&Path>, findings: &mut Findings) {
     match ask(program) {
         Ok(text) => lines(&text, findings),
         Err(why) => {
-            findings.error("service", &format!("{} does not check: {why}", program.display()), "run it with `check`")
+            findings.error("service", &format!("{} does not check: {why}", program.display()), "run it with `check`");
         }
     }
 }

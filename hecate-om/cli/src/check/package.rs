@@ -144,11 +144,11 @@ fn manifest(project: &Project, service: &Service, findings: &mut Findings) {
             Ok(locked) if locked.to_string().contains(&format!("\"{name}\"")) => findings.ok("contract", "is locked"),
             Ok(_) => findings.error("contract", &format!("contract.lock.json does not know {name}"), "hecate-om lock"),
             Err(error) => {
-                findings.error("contract", &format!("contract.lock.json is no JSON: {error}"), "restore it from git")
+                findings.error("contract", &format!("contract.lock.json is no JSON: {error}"), "restore it from git");
             }
         },
         Err(_) => {
-            findings.note("contract", "is not locked: nothing tells when a change breaks callers", "hecate-om lock")
+            findings.note("contract", "is not locked: nothing tells when a change breaks callers", "hecate-om lock");
         }
     }
     let unit = project.folder().join("quadlet").join(format!("{name}.container"));
@@ -156,7 +156,7 @@ fn manifest(project: &Project, service: &Service, findings: &mut Findings) {
         let told = text.lines().find_map(|line| line.trim().strip_prefix("Image="));
         match told {
             Some(told) if told.split([':', '@']).next() == Some(image) => {
-                findings.ok("quadlet", "has the image of the manifest")
+                findings.ok("quadlet", "has the image of the manifest");
             }
             _ => {
                 let what = format!("{} has another image than the manifest, {image}", unit.display());

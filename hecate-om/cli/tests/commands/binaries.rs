@@ -51,9 +51,7 @@ fn what_keeps_no_manifest_or_cannot_be_read_is_told() {
     fs::write(path("empty"), "").unwrap();
     // As large as a disk, without taking one.
     File::create(path("large")).unwrap().set_len(10 << 30).unwrap();
-    let mut sparse = whole.clone();
-    sparse.truncate(64);
-    fs::write(path("head"), &sparse).unwrap();
+    fs::write(path("head"), &whole[..64]).unwrap();
     File::options().write(true).open(path("head")).unwrap().set_len(10 << 30).unwrap();
     assert!(Command::new("mkfifo").arg(path("pipe")).status().unwrap().success());
     for (name, what) in [
