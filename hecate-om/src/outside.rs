@@ -52,7 +52,7 @@ pub use self::guest::{Guest, JoinError};
 pub use self::sending::Sending;
 pub use self::services::{Health, Offer, Running, Service, State};
 
-use crate::capability::{Item, Kind, Trace, Via};
+use crate::capability::{CapabilityError, Item, Kind, Trace, Via};
 use crate::client::{Address, CallError, Cause, Opened, Plan, Received, open_at};
 use crate::config::{Config, ConfigError, Flags, SettingsType, Sources};
 use crate::node_id::NodeId;
@@ -254,13 +254,14 @@ impl std::fmt::Debug for Answer {
 }
 
 fn json(item: Item) -> Result<String, CallError> {
-    use crate::capability::json::unreadable_reply;
     match item {
-        Item::Json(body) => String::from_utf8(body.into()).map_err(|error| CallError::Reply(unreadable_reply(&error))),
+        Item::Json(body) => {
+            String::from_utf8(body.into()).map_err(|error| CallError::Reply(CapabilityError::internal(error)))
+        }
         #[cfg(feature = "macula")]
         Item::Value(value) => crate::mesh::value::decode::<serde_json::Value>(value)
             .map(|value| value.to_string())
-            .map_err(|error| CallError::Reply(unreadable_reply(&error))),
+            .map_err(|error| CallError::Reply(crate::capability::json::unreadable_reply(&error))),
     }
 }
 

@@ -1,8 +1,9 @@
 //! Calls a capability: of a service of this box, else over the mesh.
 
+#[cfg(feature = "macula")]
+mod over_mesh;
 mod request;
 
-use std::io::{IsTerminal, stderr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -161,6 +162,7 @@ struct Errand<'a> {
     outside: &'a Outside,
     wanted: &'a Wanted,
     arguments: &'a Arguments,
+    #[cfg_attr(not(feature = "macula"), expect(dead_code, reason = "this box asks for none"))]
     token: Option<std::sync::Arc<[u8]>>,
 }
 
@@ -202,71 +204,6 @@ impl Errand<'_> {
     #[cfg(not(feature = "macula"))]
     async fn over_the_mesh(&self, _: Request, _: &mut Output, seen: &[Service]) -> Result<(), Failure> {
         Err(nobody(self.wanted, seen).help("this hecate-om was built without the mesh"))
-    }
-
-    #[cfg(feature = "macula")]
-    async fn over_the_mesh(&self, request: Request, output: &mut Output, seen: &[Service]) -> Result<(), Failure> {
-        let timeout = self.arguments.timeout;
-        if stderr().is_terminal() {
-            eprintln!("not on this box; making a key and joining the mesh");
-        }
-        let guest = self.outside.join(timeout).await.map_err(|error| {
-            let here = if self.arguments.via == Via::Mesh {
-                String::new()
-            } else {
-                format!("{}; ", nobody_here(self.wanted, seen))
-            };
-            Failure::new(UNREACHED, format!("{here}{error}"))
-        })?;
-        let done = self.by(&guest, request, output).await;
-        guest.leave().await;
-        done
-    }
-
-    #[cfg(feature = "macula")]
-    async fn by(
-        &self,
-        guest: &hecate_om::outside::Guest,
-        request: Request,
-        output: &mut Output,
-    ) -> Result<(), Failure> {
-        let Wanted { org, name, version } = self.wanted;
-        let timeout = Some(self.arguments.timeout);
-        let orgs = org.clone().map_or_else(|| self.outside.orgs_of(name), |org| vec![org]);
-        let scope = name.split('.').next().unwrap_or_default();
-        let mut last = None;
-        for org in &orgs {
-            let (version, kind) = match guest.offers(org, scope, timeout).await {
-                Ok(offers) => {
-                    let mut of_name = offers.iter().filter(|((offered, _), _)| offered == name);
-                    let found = match version {
-                        Some(version) => of_name.find(|((_, offered), _)| offered == version),
-                        None => of_name.max_by_key(|((_, offered), _)| *offered),
-                    };
-                    // It is for the provider to say what is wrong with a version that it has not.
-                    found.map_or((version.unwrap_or(1), hecate_om::Kind::Unary), |((_, version), kind)| {
-                        (*version, *kind)
-                    })
-                }
-                // Other providers than services do not say what they offer.
-                Err(CallError::NoProvider { .. }) => (version.unwrap_or(1), hecate_om::Kind::Unary),
-                Err(error) => return Err(told(&error, self.wanted)),
-            };
-            let kind = self.arguments.kind.map_or(kind, Into::into);
-            let reference = Reference::new(&format!("{org}/{name}"), version)
-                .map_err(|error| Failure::new(USAGE, error.to_string()))?;
-            match guest.call(&reference, kind, request.sending(kind)?, self.token.clone(), timeout).await {
-                Ok(answer) => return print(answer, self.wanted, output).await,
-                Err(error @ CallError::NoProvider { .. }) => last = Some(error),
-                Err(error) => return Err(told(&error, self.wanted)),
-            }
-        }
-        let failure = last.map_or_else(|| nobody(self.wanted, &[]), |error| told(&error, self.wanted));
-        Err(failure.help(format!(
-            "looked for it in the org{} {}; another is named as in acme/{name}",
-            if orgs.len() == 1 { "" } else { "s" },
-            orgs.join(", ")
-        )))
     }
 }
 

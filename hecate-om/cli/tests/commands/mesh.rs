@@ -35,6 +35,13 @@ fn what_is_open_answers_a_stranger_of_the_mesh() {
     });
     assert_eq!(sum.json()["sum"], 3);
 
+    let piped = shell.run_with(&["call", "echo.say/v1", "-", "--via", "mesh"], hello);
+    assert_eq!(piped.json()["text"], "hello");
+    let told = call(&shell, &["acme/echo.say", hello]);
+    assert!(told.code == 2 && told.stderr.contains("nobody advertises it on the mesh"), "{told:?}");
+    let told = call(&shell, &["echo.say/v9", hello]);
+    assert!(told.code == 2 && told.stderr.contains("nobody provides `hecate-echo/echo.say@9`"), "{told:?}");
+
     let told = call(&shell, &["echo.whisper", hello]);
     assert_eq!(told.code, 1, "{told:?}");
     assert!(told.stderr.starts_with("error: unauthorized: "), "{}", told.stderr);
@@ -42,7 +49,7 @@ fn what_is_open_answers_a_stranger_of_the_mesh() {
     assert!(told.code == 1 && told.stderr.starts_with("error: silence: "), "{told:?}");
     let told = shell.run(&["call", "moon.shine", "{}"]);
     assert_eq!(told.code, 2, "{told:?}");
-    assert!(told.stderr.contains("hecate-moon, moon"), "it says where it looked: {}", told.stderr);
+    assert!(told.stderr.contains("neither hecate-moon nor moon is there"), "it says where it looked: {}", told.stderr);
 }
 
 #[test]
