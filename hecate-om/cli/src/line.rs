@@ -91,7 +91,14 @@ pub(crate) fn main() -> ExitCode {
         Ok(line) => line,
         Err(error) => {
             // Help and version come this way, too: to standard output.
-            let _ = error.print();
+            if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
+                let what = error.to_string();
+                let what = what.trim_start_matches("error: ").lines().next().unwrap_or_default().to_owned();
+                let failure = Failure::new(USAGE, what).help("hecate-om --help, or hecate-om COMMAND --help");
+                let _ = writeln!(io::stderr(), "{}", failure.told(true));
+            } else {
+                let _ = error.print();
+            }
             return ExitCode::from(if error.use_stderr() { USAGE } else { 0 });
         }
     };

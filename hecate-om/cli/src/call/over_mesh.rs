@@ -20,7 +20,7 @@ impl Errand<'_> {
     ) -> Result<(), Failure> {
         let timeout = self.arguments.timeout;
         if stderr().is_terminal() {
-            eprintln!("not on this box; making a key and joining the mesh");
+            eprintln!("making a key and joining the mesh");
         }
         let guest = self.outside.join(timeout).await.map_err(|error| {
             let here = if self.arguments.via == Via::Mesh {

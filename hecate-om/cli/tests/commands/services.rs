@@ -68,6 +68,18 @@ fn who_says_nothing_is_silent_and_keeps_nobody_waiting() {
 }
 
 #[test]
+fn a_wrong_command_line_is_told_in_the_form_that_was_asked_for() {
+    let shell = Shell::new("/");
+    let told = shell.run(&["servces"]);
+    assert!(told.code == 64 && told.stderr.contains("'services'"), "it says what was meant: {told:?}");
+    let told = shell.run(&["servces", "--json"]);
+    let failure: Value = serde_json::from_str(&told.stderr).unwrap();
+    assert_eq!((told.code, &failure["exit_code"]), (64, &json!(64)));
+    assert!(failure["error"].as_str().unwrap().contains("servces"), "{failure}");
+    assert_eq!(shell.run(&["call", "--help"]).code, 0);
+}
+
+#[test]
 fn settings_that_are_wrong_are_told_as_a_service_would() {
     let told = Shell::new("/").with("HECATE_RESOLVE", "everywhere").run(&["services"]);
     assert_eq!(told.code, 78, "{told:?}");
