@@ -10,6 +10,7 @@ mod flow;
 mod http;
 mod local;
 mod message;
+mod outside;
 pub(crate) mod process;
 mod reference;
 mod streaming;
@@ -20,18 +21,20 @@ mod trail;
 pub(crate) use self::address::Address;
 pub use self::announced::Announced;
 pub use self::calling::{Answered, Calling, Detailed, Parent};
+pub(crate) use self::calling::{Cause, Plan};
 pub(crate) use self::calls::{CallSettings, Calls};
 #[cfg(feature = "macula")]
 pub(crate) use self::calls::{Carrying, Delivered, Mesh, Outgoing, refused, timed_out};
 pub use self::error::CallError;
 pub(crate) use self::flow::Pieces;
-pub(crate) use self::http::{LocalClient, Sends, exchange};
+pub(crate) use self::http::{LocalClient, Sends, ask_health, exchange};
 pub(crate) use self::message::Encode;
 pub use self::message::{CallReply, CallRequest};
+pub(crate) use self::outside::{bring, open_at};
 pub use self::reference::{NotAReference, Reference};
 #[cfg(feature = "macula")]
-pub(crate) use self::streaming::{Open, ReceivedItems, Sending, SentItems};
-pub(crate) use self::streaming::{Opened, Received};
+pub(crate) use self::streaming::{Open, ReceivedItems};
+pub(crate) use self::streaming::{Opened, Received, Sending, SentItems};
 pub use self::streaming::{Opening, Replies, items};
 #[cfg(feature = "macula")]
 pub(crate) use self::trail::Trail;

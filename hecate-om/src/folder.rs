@@ -68,6 +68,18 @@ impl ServicePaths {
     }
 }
 
+/// How many services of a box are looked at.
+const MOST_SERVICES: usize = 256;
+
+/// The services that have a socket in this runtime folder, by their names; whether they run is for their
+/// sockets to say.
+pub(crate) fn services_in(runtime_dir: &Path) -> Vec<(String, ServicePaths)> {
+    let entries = std::fs::read_dir(runtime_dir).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let services = names.map(|name| (ServicePaths::new(runtime_dir, &name), name)).map(|(paths, name)| (name, paths));
+    services.filter(|(_, paths)| std::fs::symlink_metadata(paths.api_socket()).is_ok()).take(MOST_SERVICES).collect()
+}
+
 /// The folder of a service, ours until the process ends.
 #[derive(Debug)]
 pub(crate) struct ServiceFolder {

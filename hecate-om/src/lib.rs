@@ -101,6 +101,7 @@ mod name;
 mod nearest;
 mod node_id;
 mod notify;
+pub mod outside;
 mod random;
 pub mod registry;
 mod secret;

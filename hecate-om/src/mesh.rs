@@ -4,6 +4,7 @@ pub(crate) mod access;
 pub(crate) mod advertise;
 pub(crate) mod announce;
 mod development;
+pub(crate) mod guest;
 pub(crate) mod link;
 pub(crate) mod metadata;
 pub(crate) mod outbound;

@@ -9,7 +9,14 @@ use crate::line::Line;
 use crate::output::Output;
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  hecate-om completions bash > ~/.local/share/bash-completion/completions/hecate-om")]
+#[command(after_help = "\
+Example:
+  hecate-om completions bash > ~/.local/share/bash-completion/completions/hecate-om
+
+Exit codes:
+   0  the completions are printed
+  64  the command line is wrong
+  74  they cannot be printed")]
 pub(crate) struct Arguments {
     /// Of which shell.
     shell: Shell,

@@ -1,9 +1,25 @@
 //! What went wrong: what, where, what to do, and the exit code for it (`sysexits.h`, as a service's own).
 
-use serde_json::json;
+use serde_json::{Value, json};
 
+/// The answer is no.
+pub(crate) const NO: u8 = 1;
 /// The command line is wrong.
 pub(crate) const USAGE: u8 = 64;
+/// What was given cannot be read.
+pub(crate) const DATA: u8 = 65;
+/// There is no such file.
+pub(crate) const NO_INPUT: u8 = 66;
+/// A program that this one needs failed, or this one did.
+pub(crate) const SOFTWARE: u8 = 70;
+/// The settings are wrong.
+#[cfg(feature = "macula")]
+pub(crate) const CONFIG: u8 = 78;
+/// Starting again may help.
+#[cfg(feature = "macula")]
+pub(crate) const TRY_AGAIN: u8 = 75;
+/// The system refused a thread.
+pub(crate) const OS: u8 = 71;
 /// Reading or writing failed.
 pub(crate) const IO: u8 = 74;
 
@@ -14,17 +30,24 @@ pub(crate) struct Failure {
     what: String,
     help: Option<String>,
     exit_code: u8,
+    /// What programs are told besides.
+    further: Vec<(&'static str, Value)>,
 }
 
 impl Failure {
     pub(crate) fn new(exit_code: u8, what: impl Into<String>) -> Self {
-        Self { what: what.into(), help: None, exit_code }
+        Self { what: what.into(), help: None, exit_code, further: Vec::new() }
     }
 
     /// With what to do about it, to be typed where possible.
-    #[expect(dead_code, reason = "the first command that can fail comes next")]
     pub(crate) fn help(self, help: impl Into<String>) -> Self {
         Self { help: Some(help.into()), ..self }
+    }
+
+    /// With something more for programs.
+    pub(crate) fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.further.push((name, value.into()));
+        self
     }
 
     pub(crate) fn exit_code(&self) -> u8 {
@@ -34,7 +57,11 @@ impl Failure {
     /// As it is printed to standard error.
     pub(crate) fn told(&self, as_json: bool) -> String {
         match &self.help {
-            _ if as_json => json!({"error": self.what, "help": self.help, "exit_code": self.exit_code}).to_string(),
+            _ if as_json => {
+                let mut told = json!({"error": self.what, "help": self.help, "exit_code": self.exit_code});
+                self.further.iter().for_each(|(name, value)| told[*name] = value.clone());
+                told.to_string()
+            }
             Some(help) => format!("error: {}\n  help: {help}", self.what),
             None => format!("error: {}", self.what),
         }

@@ -96,7 +96,7 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    pub(super) fn typed(address: Address, cause: Cause) -> Self {
+    pub(crate) fn typed(address: Address, cause: Cause) -> Self {
         Self { address, cause, is_by_reference: false, pin: None, timeout: None, token: None }
     }
 

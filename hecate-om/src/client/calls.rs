@@ -319,7 +319,7 @@ impl Nearby<'_> {
             }
         }
         let headers = Headers {
-            org: &self.address.org,
+            org: Some(&self.address.org),
             realm: self.calls.settings.realm.as_ref(),
             hops: self.hops,
             trace: self.trace,

@@ -1,6 +1,7 @@
 //! HTTP as the local API speaks it, from the caller's side.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
@@ -12,7 +13,7 @@ use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::UnixStream;
+use tokio::net::{TcpStream, UnixStream};
 
 use super::CallError;
 use super::flow::{Asking, Heard, Outgoing, Pieces, received};
@@ -21,6 +22,7 @@ use super::streaming::{Opened, Received, SentItems};
 use crate::capability::trace::TRACEPARENT;
 use crate::capability::{Capability, Item, Trace, json};
 use crate::dispatch::MAX_REPLY;
+use crate::folder::ServicePaths;
 use crate::local::Problem;
 
 /// What may go wrong on a connection.
@@ -151,6 +153,23 @@ where
             Err(error) => Err(error.into()),
         },
     }
+}
+
+/// How long a service may take to tell its health.
+const TO_TELL_HEALTH: Duration = Duration::from_secs(5);
+
+/// Asks the health listener of a running service where that says that it is.
+pub(crate) async fn ask_health(paths: &ServicePaths, path: &str) -> Result<(StatusCode, Bytes), Failure> {
+    let place = paths.health_address();
+    let told = std::fs::read_to_string(&place);
+    let told = told.map_err(|error| format!("it left no address at {}: {error}", place.display()))?;
+    let asked = async {
+        match told.trim().strip_prefix("http://").and_then(|rest| rest.strip_suffix("/health")) {
+            Some(address) => exchange(TcpStream::connect(address).await?, Method::GET, path, Bytes::new()).await,
+            None => exchange(UnixStream::connect(told.trim()).await?, Method::GET, path, Bytes::new()).await,
+        }
+    };
+    tokio::time::timeout(TO_TELL_HEALTH, asked).await?
 }
 
 /// A request as the local API takes it.

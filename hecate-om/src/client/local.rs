@@ -26,7 +26,7 @@ use super::http::{Failure, request, whole};
 use super::trail::Trail;
 use crate::capability::trace::{TRACEPARENT, TRACESTATE};
 use crate::capability::{ErrorCode, Output, Trace, Via};
-use crate::folder::ServicePaths;
+use crate::folder::{ServicePaths, services_in};
 use crate::local::Problem;
 use crate::local::headers::{HOPS, ORG, REALM, TIME_LEFT};
 use crate::node_id::NodeId;
@@ -41,12 +41,11 @@ const MOST_SERVICES: usize = 64;
 const LISTED: Duration = Duration::from_secs(2);
 /// How long a service may take to say what it offers.
 const TO_LIST: Duration = Duration::from_millis(250);
-/// How many services of a box are asked.
-const MOST_LISTED: usize = 256;
 
 /// What the other side is told of a call.
 pub(super) struct Headers<'a> {
-    pub(super) org: &'a str,
+    /// Whose capability is meant, if not that of whoever answers.
+    pub(super) org: Option<&'a str>,
     pub(super) realm: Option<&'a [u8; 32]>,
     pub(super) hops: u8,
     pub(super) trace: &'a Trace,
@@ -64,7 +63,9 @@ impl Headers<'_> {
             let left = u64::try_from(left.as_millis()).unwrap_or(u64::MAX).max(1);
             headers.insert(&TIME_LEFT, HeaderValue::from(left));
         }
-        headers.insert(&ORG, HeaderValue::from_str(self.org)?);
+        if let Some(org) = self.org {
+            headers.insert(&ORG, HeaderValue::from_str(org)?);
+        }
         if let Some(realm) = self.realm {
             let realm = NodeId::from_bytes(*realm).to_string();
             headers.insert(&REALM, HeaderValue::try_from(realm)?);
@@ -292,10 +293,7 @@ async fn connect(socket: &Path) -> Result<SendRequest<Full<Bytes>>, Failure> {
 }
 
 fn sockets_in(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-    let sockets = names.map(|name| ServicePaths::new(folder, &name).api_socket());
-    sockets.filter(|socket| std::fs::symlink_metadata(socket).is_ok()).take(MOST_LISTED).collect()
+    services_in(folder).into_iter().map(|(_, paths)| paths.api_socket()).collect()
 }
 
 #[derive(Deserialize)]

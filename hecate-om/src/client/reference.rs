@@ -58,6 +58,21 @@ impl Reference {
         Ok(Self { org: org.map(str::to_owned), name: name.to_owned(), version })
     }
 
+    /// The org, if one is named.
+    pub fn org(&self) -> Option<&str> {
+        self.org.as_deref()
+    }
+
+    /// The name, without org and version.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The version.
+    pub fn version(&self) -> u16 {
+        self.version
+    }
+
     /// Calls it. The types are the caller's own; `serde_json::Value` does for both.
     ///
     /// ```

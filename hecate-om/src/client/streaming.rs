@@ -333,7 +333,7 @@ fn read_item<T: CallReply>(item: Item) -> Result<T, CallError> {
 
 impl Calls {
     /// Opens a stream at the nearest provider.
-    async fn open(&self, plan: Plan, kind: Kind, sending: Sending) -> Result<Opened, CallError> {
+    pub(super) async fn open(&self, plan: Plan, kind: Kind, sending: Sending) -> Result<Opened, CallError> {
         self.check(&plan)?;
         let Plan { address, cause, pin, timeout, token, .. } = plan;
         let begun = Instant::now();
@@ -375,7 +375,7 @@ impl Calls {
         }
         let token = open.token.clone();
         let headers = Headers {
-            org: &open.address.org,
+            org: Some(&open.address.org),
             realm: self.settings.realm.as_ref(),
             hops: open.hops,
             trace: open.trace,
@@ -453,12 +453,12 @@ pub(crate) struct Waiting {
 }
 
 impl Waiting {
-    fn new(begun: Instant, deadline: Instant, until: Option<Instant>) -> Self {
+    pub(super) fn new(begun: Instant, deadline: Instant, until: Option<Instant>) -> Self {
         Self { progress: Arc::new(Progress::new(begun, deadline.saturating_duration_since(begun))), until }
     }
 
     /// Counts from each of the items.
-    fn for_each(&self, mut items: SentItems) -> SentItems {
+    pub(super) fn for_each(&self, mut items: SentItems) -> SentItems {
         let progress = Arc::clone(&self.progress);
         Box::pin(FromPoll(move |context: &mut Context<'_>| {
             let item = items.as_mut().poll_next(context);
@@ -487,7 +487,7 @@ impl Waiting {
 }
 
 /// How long each wait may take, as far as the caller says.
-fn patience(begun: Instant, parent: Option<Instant>, timeout: Option<Duration>) -> Option<Duration> {
+pub(super) fn patience(begun: Instant, parent: Option<Instant>, timeout: Option<Duration>) -> Option<Duration> {
     let parent = parent.map(|at| at.saturating_duration_since(begun));
     [parent, timeout].into_iter().flatten().min()
 }

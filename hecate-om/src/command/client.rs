@@ -5,13 +5,12 @@ use std::io::{self, Read, Write};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use hyper::{Method, StatusCode};
+use hyper::StatusCode;
 use serde::de::IgnoredAny;
-use tokio::net::{TcpStream, UnixStream};
 
 use super::{complain, print};
 use crate::capability::{FromPoll, Item, Kind};
-use crate::client::{CallError, LocalClient, Pieces, Received, Sends, exchange};
+use crate::client::{CallError, LocalClient, Pieces, Received, Sends, ask_health};
 use crate::config::{Config, Flags, Sources};
 use crate::exit;
 use crate::folder::ServicePaths;
@@ -52,7 +51,7 @@ pub(super) fn with_client(blueprint: &Blueprint, flags: Flags, command: impl Asy
 pub(super) async fn health(info: &ServiceInfo, config: &Config, ready: bool) -> u8 {
     // Only what is well is 200 then, whatever probes are told.
     let path = if ready { "/readyz" } else { "/health?degraded=503" };
-    let (status, body) = match ask_health(info, config, path).await {
+    let (status, body) = match ask_health(&ServicePaths::new(&config.runtime_dir, info.name), path).await {
         Ok(answer) => answer,
         Err(error) => {
             complain(&format!("{} is not running: {error}; help: start it with `{} run`", info.name, program(info)));
@@ -66,25 +65,6 @@ pub(super) async fn health(info: &ServiceInfo, config: &Config, ready: bool) -> 
         Some("degraded") => DEGRADED,
         _ => REFUSED,
     }
-}
-
-/// Asks where the running service says that it is.
-async fn ask_health(
-    info: &ServiceInfo,
-    config: &Config,
-    path: &str,
-) -> Result<(StatusCode, Bytes), Box<dyn std::error::Error + Send + Sync>> {
-    let place = ServicePaths::new(&config.runtime_dir, info.name).health_address();
-    let told = std::fs::read_to_string(&place);
-    let told = told.map_err(|error| format!("it left no address at {}: {error}", place.display()))?;
-    let patience = std::time::Duration::from_secs(5);
-    let asked = async {
-        match told.trim().strip_prefix("http://").and_then(|rest| rest.strip_suffix("/health")) {
-            Some(address) => exchange(TcpStream::connect(address).await?, Method::GET, path, Bytes::new()).await,
-            None => exchange(UnixStream::connect(told.trim()).await?, Method::GET, path, Bytes::new()).await,
-        }
-    };
-    tokio::time::timeout(patience, asked).await?
 }
 
 /// What stands for standard input.

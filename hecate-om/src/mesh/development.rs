@@ -98,7 +98,7 @@ impl Development {
 }
 
 /// What another process told of its station.
-fn target_of(info: &StationInfo, epoch: u64) -> Target {
+pub(super) fn target_of(info: &StationInfo, epoch: u64) -> Target {
     let node = NodeId::from_bytes(info.node_id);
     let station = Station { host: info.host.clone(), port: info.port, node };
     let realm = Realm { id: info.realm, name: Some(info.realm_name.clone()), key: info.realm_key.clone() };

@@ -344,7 +344,7 @@ async fn stand(dispatch: Arc<Dispatch>, links: Arc<Links>, config: MeshConfig) {
 }
 
 /// The stations that are set, if they are.
-fn fixed_target(config: &MeshConfig) -> Option<Target> {
+pub(super) fn fixed_target(config: &MeshConfig) -> Option<Target> {
     let realm = config.realm.clone()?;
     (!config.stations.is_empty()).then(|| Target { stations: config.stations.clone(), realm, epoch: 0, redial: REDIAL })
 }

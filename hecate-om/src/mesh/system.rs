@@ -1,6 +1,7 @@
 //! What every service answers over the mesh besides its own capabilities: `info`, open to all, and for the
 //! realm `describe`, which tells schemas, and `get_limits`. Limits are changed on the box alone.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -9,7 +10,7 @@ use serde_json::{Value as Json, json};
 
 use super::metadata::{self, Metadata};
 use super::value::{self, Value};
-use crate::capability::{Access, CapabilityError, ErrorCode};
+use crate::capability::{Access, CapabilityError, ErrorCode, Kind};
 use crate::contract::Contract;
 use crate::dispatch::Dispatch;
 use crate::guard::Limits;
@@ -50,6 +51,13 @@ impl System {
                 .iter()
                 .map(|offer| super::procedure(&system.org, offer.name, offer.version))
                 .collect();
+            // Who has no contract of it cannot tell otherwise how it is to be called.
+            let streams: BTreeMap<_, _> = info
+                .capabilities
+                .iter()
+                .filter(|offer| offer.kind != Kind::Unary)
+                .map(|offer| (super::procedure(&system.org, offer.name, offer.version), offer.kind.to_string()))
+                .collect();
             value::encode(&json!({
                 "name": info.name,
                 "version": info.version,
@@ -60,6 +68,7 @@ impl System {
                 "uptime_s": system.since.elapsed().as_secs(),
                 "status": system.board.summary().status,
                 "capabilities": offers,
+                "streams": streams,
             }))
             .map_err(value::ValueError::of_reply)
         })

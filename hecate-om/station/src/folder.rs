@@ -36,6 +36,17 @@ pub enum FolderError {
     },
 }
 
+/// What clients need to know of the station.
+pub(crate) const INFO: &str = "station.json";
+const LOCK: &str = "lock";
+
+/// Whether a process runs the station of this folder.
+pub(crate) fn is_locked(folder: &Path) -> bool {
+    let open = OpenOptions::new().read(true).custom_flags(NOFOLLOW).open(folder.join(LOCK));
+    // Shared, so that two that look are no owners to each other.
+    open.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
 /// A folder that is ours and closed to others.
 #[derive(Debug, Clone)]
 pub(crate) struct StationFolder {
@@ -66,7 +77,7 @@ impl StationFolder {
 
     /// What clients need to know of the station.
     pub(crate) fn info(&self) -> PathBuf {
-        self.root.join("station.json")
+        self.root.join(INFO)
     }
 
     /// The station's identity.
@@ -86,7 +97,7 @@ impl StationFolder {
 
     /// Takes the lock, if nobody has it.
     pub(crate) fn take(&self) -> Result<Option<Lock>, FolderError> {
-        let path = self.root.join("lock");
+        let path = self.root.join(LOCK);
         let io = |action, path: &Path| {
             let path = path.to_owned();
             move |source| FolderError::Io { action, path, source }

@@ -42,6 +42,19 @@ impl StationInfo {
     /// The schema that this crate writes and reads.
     pub const SCHEMA: &str = "hecate.station/1";
 
+    /// What the station of a box says of itself, for who only calls and would not run it; none when no process
+    /// runs one. `folder` is that of the station, `<runtime dir>/station`.
+    ///
+    /// # Errors
+    /// When the file cannot be had, or is not what a station of this version writes.
+    pub fn of_box(folder: &Path) -> Result<Option<Self>, InfoError> {
+        // What a station left that was killed is believed by nobody.
+        if !folder::is_locked(folder) {
+            return Ok(None);
+        }
+        Self::read(&folder.join(folder::INFO))
+    }
+
     /// Writes it, whole or not at all. Only for who has the seat.
     pub(crate) fn publish(&self, path: &Path) -> Result<(), InfoError> {
         let text = serde_json::to_vec_pretty(self).map_err(|error| InfoError::refused(path, &error))?;

@@ -91,7 +91,7 @@ impl Table {
     }
 
     /// Why no link is up, for each station.
-    pub(super) fn causes(&self) -> Vec<String> {
+    pub(crate) fn causes(&self) -> Vec<String> {
         self.rows().causes()
     }
 

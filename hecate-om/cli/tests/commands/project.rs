@@ -1,0 +1,71 @@
+//! `manifest`: that of the service in this folder.
+
+use serde_json::json;
+
+use crate::Shell;
+use crate::package::{Package, is_alone, manifest};
+
+#[test]
+fn the_manifest_is_that_of_the_build_which_follows_the_source() {
+    let package = Package::new("");
+    let first = manifest("house", "Keeps rooms.");
+    let told = package.run(&["manifest"]);
+    assert_eq!((told.code, &told.stdout), (0, &first), "{told:?}");
+    assert_eq!(told.stderr, "", "how far a build is, only a terminal is told");
+    let second = manifest("house", "Keeps halls.");
+    package.keep(&[&second], &["house"]);
+    assert_eq!(package.run(&["manifest"]).stdout, second, "what is stale is built");
+    assert_eq!(package.run(&["manifest", "--json"]).json()["description"], "Keeps halls.");
+    // From a folder within it, and from elsewhere.
+    let within = package.shell().within(&package.path("house/src"));
+    assert_eq!(within.run(&["manifest"]).stdout, second);
+    let cargo_toml = package.path("house/Cargo.toml");
+    let elsewhere = Shell::new("/").run(&["manifest", "--manifest-path", cargo_toml.to_str().unwrap()]);
+    assert_eq!(elsewhere.stdout, second);
+}
+
+#[test]
+fn of_several_services_one_is_chosen() {
+    let package = Package::new("");
+    let (house, yard) = (manifest("house", "Keeps rooms."), manifest("yard", "Keeps dogs."));
+    package.keep(&[&house, &yard], &["yard"]);
+    assert_eq!(package.run(&["manifest"]).stdout, yard, "the one that runs");
+    assert_eq!(package.run(&["manifest", "--service", "house"]).stdout, house);
+    package.keep(&[&house, &yard], &["yard", "house"]);
+    let told = package.run(&["manifest"]);
+    assert_eq!((told.code, &*told.stdout), (65, ""));
+    assert!(
+        told.stderr.contains("several services: house, yard") && told.stderr.contains("--service house"),
+        "{}",
+        told.stderr
+    );
+    let told = package.run(&["manifest", "--service", "barn"]);
+    assert!(told.code == 65 && told.stderr.contains("there is no service `barn`"), "{told:?}");
+}
+
+#[test]
+fn what_is_no_service_is_told_with_what_to_do() {
+    let package = Package::new("");
+    package.keep(&[], &[]);
+    let told = package.run(&["manifest", "--json"]);
+    assert_eq!(told.code, 65, "{told:?}");
+    let failure: serde_json::Value = serde_json::from_str(&told.stderr).unwrap();
+    assert_eq!(failure["error"], json!("this package has no service"));
+
+    package.write("house/src/main.rs", "fn main() { nonsense }\n");
+    let told = package.run(&["manifest"]);
+    assert_eq!(told.code, 70);
+    assert!(told.stderr.contains("cannot find value `nonsense`"), "cargo says why: {}", told.stderr);
+
+    package.write("all/Cargo.toml", "[workspace]\nresolver = \"3\"\n");
+    let told = package.shell().within(&package.path("all")).run(&["manifest"]);
+    assert!(told.code == 65 && told.stderr.contains("is that of a workspace"), "{told:?}");
+    package.write("broken/Cargo.toml", "[package\n");
+    assert_eq!(package.shell().within(&package.path("broken")).run(&["manifest"]).code, 65);
+    let empty = package.path("run");
+    std::fs::create_dir(&empty).unwrap();
+    if is_alone(&empty) {
+        let told = package.shell().within(&empty).run(&["manifest"]);
+        assert!(told.code == 66 && told.stderr.contains("there is no Cargo.toml in "), "{told:?}");
+    }
+}
