@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::completions;
 use crate::failure::{Failure, USAGE};
 use crate::output::Output;
+use crate::{add, completions, new, render};
 
 /// From a name to a deployed service for the Macula mesh.
 #[derive(Debug, Parser)]
@@ -22,6 +22,13 @@ pub(crate) struct Line {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Make a service: sources, tests, image, units, workflows.
+    #[command(visible_alias = "scaffold")]
+    New(new::Arguments),
+    /// Add to the service of this folder.
+    Add(add::Arguments),
+    /// Print what a service is deployed with, from its manifest.
+    Render(render::Arguments),
     /// Print the completions of a shell.
     Completions(completions::Arguments),
 }
@@ -38,6 +45,9 @@ pub(crate) fn main() -> ExitCode {
     };
     let mut output = Output::new(line.json);
     let done: Result<u8, Failure> = match line.command {
+        Command::New(arguments) => new::run(&arguments, &mut output),
+        Command::Add(arguments) => add::run(&arguments, &mut output),
+        Command::Render(arguments) => render::run(&arguments, &mut output),
         Command::Completions(arguments) => completions::print(&arguments, &mut output),
     };
     ExitCode::from(done.unwrap_or_else(|failure| {

@@ -3,10 +3,14 @@
 //! One module per command. What every command shares is `line` (what was typed), `failure` (what went wrong, and
 //! the exit code for it) and `output` (for people, or as JSON).
 
+mod add;
 mod completions;
 mod failure;
 mod line;
+mod new;
 mod output;
+mod render;
+mod template;
 
 use std::process::ExitCode;
 
