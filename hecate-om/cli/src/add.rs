@@ -66,7 +66,7 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Result<u8, Fail
     if arguments.dry_run {
         told.push_str("\nnothing was changed\n");
     } else {
-        told.push_str(&format!("\n{} is in {file}. next:\n  cargo test\n", wanted.reference()));
+        told.push_str(&format!("\n{} is in {file}. next:\n  cargo fmt\n  cargo test\n", wanted.reference()));
     }
     output.result(
         &told,

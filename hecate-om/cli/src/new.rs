@@ -75,6 +75,7 @@ struct Values<'a> {
     toolchain: &'a str,
     om: &'a OmSource,
     slices: bool,
+    is_below_a_workspace: bool,
     /// Empty where the image is on none.
     registry: &'a str,
     /// Command lines, made here of what is quoted already.
@@ -92,8 +93,9 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Result<u8, Fail
     let image = Image::new(arguments.org.as_deref(), arguments.registry.as_deref(), name.as_str())?;
     let om = arguments.hecate_om.as_deref().map_or_else(source::own, source::of)?;
     let service = Deployment::new(name.as_str(), "0.1.0", &summary, &name.scope(), image.reference, 8470);
-    let files = files(&name, &service, &om, &image.registry, arguments.vertical_slices)?;
     let place = Place::find(arguments.path.as_deref(), name.as_str())?;
+    let shape = Shape { slices: arguments.vertical_slices, is_below_a_workspace: place.is_below_a_workspace() };
+    let files = files(&name, &service, &om, &image.registry, shape)?;
     if !arguments.dry_run {
         place.fill(&files)?;
     }
@@ -132,13 +134,20 @@ fn call(service: &Deployment) -> String {
     format!("target/debug/{} call {}.greet@1 '{{\"name\":\"Ada\"}}'", service.name, service.scope)
 }
 
+/// What decides which files there are, and not what they say of the service.
+#[derive(Debug, Clone, Copy)]
+struct Shape {
+    slices: bool,
+    is_below_a_workspace: bool,
+}
+
 /// Every file of a project.
 fn files(
     name: &ServiceName,
     service: &Deployment,
     om: &OmSource,
     registry: &str,
-    slices: bool,
+    shape: Shape,
 ) -> Result<Vec<Rendered>, Failure> {
     let context = match om {
         OmSource::Path(path) => format!("--build-context hecate-om={path} "),
@@ -150,7 +159,8 @@ fn files(
         type_name: name.type_name(),
         toolchain: TOOLCHAIN,
         om,
-        slices,
+        slices: shape.slices,
+        is_below_a_workspace: shape.is_below_a_workspace,
         registry,
         call: Value::from_safe_string(call(service)),
         build_image: Value::from_safe_string(format!(
@@ -170,7 +180,7 @@ fn files(
         ("src/main.rs", template!("new/src/main.rs")),
         ("tests/contract.rs", template!("new/tests/contract.rs")),
     ];
-    if slices {
+    if shape.slices {
         templates.extend([
             ("src/greet_visitor.rs", template!("new/slices/greet_visitor.rs")),
             ("src/project_visitors.rs", template!("new/slices/project_visitors.rs")),

@@ -63,6 +63,14 @@ impl Place {
         &self.folder
     }
 
+    /// Whether Cargo would take the project for a member of a workspace that does not know it.
+    pub(crate) fn is_below_a_workspace(&self) -> bool {
+        self.folder.ancestors().skip(1).any(|above| {
+            let document = fs::read_to_string(above.join("Cargo.toml")).ok().and_then(|text| text.parse().ok());
+            document.is_some_and(|document: toml::Table| document.contains_key("workspace"))
+        })
+    }
+
     /// Writes all files, or leaves nothing behind.
     ///
     /// # Errors

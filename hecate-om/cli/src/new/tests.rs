@@ -13,7 +13,8 @@ fn render_all(
     let summary = super::description(description).unwrap();
     let image = Image::new(org, None, name.as_str()).unwrap();
     let service = Deployment::new(name.as_str(), "0.1.0", &summary, &name.scope(), image.reference, 8470);
-    let files = files(&name, &service, om, &image.registry, slices).unwrap();
+    let shape = Shape { slices, is_below_a_workspace: slices };
+    let files = files(&name, &service, om, &image.registry, shape).unwrap();
     files.into_iter().map(|file| (file.path, file.text)).collect()
 }
 
@@ -169,6 +170,22 @@ fn hecate_om_comes_from_where_it_was_said() {
     assert_eq!(path["path"].as_str(), Some("/x/checkout/hecate-om"));
     assert_eq!(git["git"].as_str(), Some("https://example.com/x.git"));
     assert_eq!(version.as_str(), Some("0.1.0"));
+}
+
+#[test]
+fn a_project_in_the_folder_of_a_workspace_is_one_of_its_own() {
+    let above = tempfile::tempdir().unwrap();
+    let is_below = |text: &str| {
+        std::fs::write(above.path().join("Cargo.toml"), text).unwrap();
+        Place::find(Some(&above.path().join("some/made")), "made").unwrap().is_below_a_workspace()
+    };
+    assert!(is_below("[workspace]\nmembers = []\n"));
+    assert!(!is_below("[package]\nname = \"x\"\n"));
+    for slices in [false, true] {
+        let files = render_all("hecate-weather", "Forecasts", &version(), None, slices);
+        let cargo: toml::Table = files["Cargo.toml"].parse().unwrap();
+        assert_eq!(cargo.contains_key("workspace"), slices);
+    }
 }
 
 #[test]
