@@ -96,14 +96,16 @@ impl Place {
             return fs::rename(&temporary.0, &self.folder).map_err(failed);
         }
         let mut moved = Moved::default();
-        for entry in fs::read_dir(&temporary.0).map_err(failed)? {
-            let entry = entry.map_err(failed)?;
-            let to = self.folder.join(entry.file_name());
+        let entries: io::Result<Vec<_>> = fs::read_dir(&temporary.0).map_err(failed)?.collect();
+        let mut names: Vec<_> = entries.map_err(failed)?.iter().map(fs::DirEntry::file_name).collect();
+        names.sort();
+        for name in names {
+            let to = self.folder.join(&name);
             if to.symlink_metadata().is_ok() {
                 let what = format!("{} has come in the way, and nothing was left behind", to.display());
                 return Err(Failure::new(CANNOT_CREATE, what));
             }
-            fs::rename(entry.path(), &to).map_err(failed)?;
+            fs::rename(temporary.0.join(&name), &to).map_err(failed)?;
             moved.0.push(to);
         }
         moved.0.clear();
