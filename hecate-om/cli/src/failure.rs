@@ -20,6 +20,8 @@ pub(crate) const CONFIG: u8 = 78;
 pub(crate) const TRY_AGAIN: u8 = 75;
 /// The system refused a thread.
 pub(crate) const OS: u8 = 71;
+/// A file or folder cannot be made.
+pub(crate) const CANNOT_CREATE: u8 = 73;
 /// Reading or writing failed.
 pub(crate) const IO: u8 = 74;
 

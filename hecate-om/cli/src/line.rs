@@ -9,7 +9,7 @@ use crate::failure::{Failure, USAGE};
 use crate::output::Output;
 #[cfg(feature = "macula")]
 use crate::station;
-use crate::{call, check, completions, inspect, manifest, services};
+use crate::{add, call, check, completions, inspect, manifest, new, render, services};
 
 /// From a name to a deployed service for the Macula mesh.
 #[derive(Debug, Parser)]
@@ -37,6 +37,13 @@ enum Command {
     /// Run the development station of this box in the foreground.
     #[cfg(feature = "macula")]
     Station(station::Arguments),
+    /// Make a service: sources, tests, image, units, workflows.
+    #[command(visible_alias = "scaffold")]
+    New(new::Arguments),
+    /// Add to the service of this folder.
+    Add(add::Arguments),
+    /// Print what a service is deployed with, from its manifest.
+    Render(render::Arguments),
     /// Print the completions of a shell.
     Completions(completions::Arguments),
 }
@@ -111,6 +118,9 @@ pub(crate) fn main() -> ExitCode {
         Command::Call(arguments) => call::call(&arguments, &mut output),
         #[cfg(feature = "macula")]
         Command::Station(arguments) => station::run(&arguments, &mut output),
+        Command::New(arguments) => new::run(&arguments, &mut output),
+        Command::Add(arguments) => add::run(&arguments, &mut output),
+        Command::Render(arguments) => render::run(&arguments, &mut output),
         Command::Completions(arguments) => completions::print(&arguments, &mut output),
     };
     ExitCode::from(done.unwrap_or_else(|failure| {

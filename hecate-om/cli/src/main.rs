@@ -3,6 +3,7 @@
 //! One module per command. What every command shares is `line` (what was typed), `failure` (what went wrong, and
 //! the exit code for it) and `output` (for people, or as JSON).
 
+mod add;
 mod call;
 mod check;
 mod completions;
@@ -10,12 +11,15 @@ mod failure;
 mod inspect;
 mod line;
 mod manifest;
+mod new;
 mod output;
 mod project;
+mod render;
 mod services;
 mod settings;
 #[cfg(feature = "macula")]
 mod station;
+mod template;
 
 use std::process::ExitCode;
 
