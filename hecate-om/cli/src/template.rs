@@ -11,7 +11,7 @@ use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value, escape_formatter};
 use serde::Serialize;
 
-use crate::failure::{Failure, INTERNAL};
+use crate::failure::{Failure, SOFTWARE};
 
 pub(crate) use quote::invisible;
 
@@ -43,7 +43,7 @@ impl Template {
                 what.push_str(&format!(": {error}"));
                 cause = error.source();
             }
-            Failure::new(INTERNAL, what)
+            Failure::new(SOFTWARE, what)
         };
         environment().map_err(told)?.render_named_str(self.name, self.source, Value::from(Serde(values))).map_err(told)
     }

@@ -9,7 +9,7 @@ use hecate_om::manifest::Manifest;
 use serde_json::Value;
 
 use super::OmSource;
-use crate::failure::{DATA, Failure, INTERNAL, IO, NO_INPUT};
+use crate::failure::{DATA, Failure, SOFTWARE, IO, NO_INPUT};
 
 /// The package that a command is about.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl Project {
             return Err(Failure::new(NO_INPUT, what).help(help));
         }
         let metadata: Value = serde_json::from_slice(&metadata.stdout)
-            .map_err(|error| Failure::new(INTERNAL, format!("cargo metadata is no JSON: {error}")))?;
+            .map_err(|error| Failure::new(SOFTWARE, format!("cargo metadata is no JSON: {error}")))?;
         let folder_of = |package: &Value| Some(Path::new(package["manifest_path"].as_str()?).parent()?.to_owned());
         let found = metadata["packages"].as_array().into_iter().flatten().filter_map(|package| {
             let folder = folder_of(package)?;
