@@ -77,6 +77,8 @@ mod command;
 mod config;
 mod context;
 mod contract;
+#[doc(hidden)]
+pub mod contract_lock;
 mod dispatch;
 mod exit;
 mod folder;

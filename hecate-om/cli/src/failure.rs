@@ -4,6 +4,14 @@ use serde_json::json;
 
 /// The command line is wrong.
 pub(crate) const USAGE: u8 = 64;
+/// A file is not what it should be.
+pub(crate) const DATA: u8 = 65;
+/// A file that should be there is missing.
+pub(crate) const NO_INPUT: u8 = 66;
+/// A program of somebody else's failed: cargo, or a service.
+pub(crate) const SOFTWARE: u8 = 70;
+/// A file cannot be made.
+pub(crate) const CANNOT_CREATE: u8 = 73;
 /// Reading or writing failed.
 pub(crate) const IO: u8 = 74;
 
@@ -22,7 +30,6 @@ impl Failure {
     }
 
     /// With what to do about it, to be typed where possible.
-    #[expect(dead_code, reason = "the first command that can fail comes next")]
     pub(crate) fn help(self, help: impl Into<String>) -> Self {
         Self { help: Some(help.into()), ..self }
     }

@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::completions;
+use crate::diff;
 use crate::failure::{Failure, USAGE};
+use crate::lock;
 use crate::output::Output;
 
 /// From a name to a deployed service for the Macula mesh.
@@ -22,6 +24,10 @@ pub(crate) struct Line {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Write down what the services of a package promise their callers, or hold them to it.
+    Lock(lock::Arguments),
+    /// Tell what differs between two contracts, and what of it breaks callers.
+    Diff(diff::Arguments),
     /// Print the completions of a shell.
     Completions(completions::Arguments),
 }
@@ -38,6 +44,8 @@ pub(crate) fn main() -> ExitCode {
     };
     let mut output = Output::new(line.json);
     let done: Result<u8, Failure> = match line.command {
+        Command::Lock(arguments) => lock::lock(&arguments, &mut output),
+        Command::Diff(arguments) => diff::diff(&arguments, &mut output),
         Command::Completions(arguments) => completions::print(&arguments, &mut output),
     };
     ExitCode::from(done.unwrap_or_else(|failure| {

@@ -4,8 +4,11 @@
 //! the exit code for it) and `output` (for people, or as JSON).
 
 mod completions;
+mod contract;
+mod diff;
 mod failure;
 mod line;
+mod lock;
 mod output;
 
 use std::process::ExitCode;
