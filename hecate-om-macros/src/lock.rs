@@ -13,6 +13,7 @@ use quote::quote;
 use crate::diagnostics::{Diagnostics, Rule};
 use crate::model::{Capability, Service};
 use crate::names::nearest;
+use crate::validate::types::first_span;
 use read::{Fault, Node, Value};
 
 /// The name of the file, beside the Cargo.toml of the package.
@@ -71,7 +72,7 @@ impl Lock {
             Err(why) => {
                 let what = format!("`{FILE}` of this package cannot be read: {why}");
                 let help = "take it back from version control, or remove it and run `hecate-om lock`";
-                diagnostics.error_at(Rule::ReadableLock, Span::call_site(), what, help);
+                diagnostics.error_at(Rule::ReadableLock, place(service), what, help);
             }
         }
     }
@@ -104,7 +105,7 @@ fn check_all(locked: &[Locked], service: &Service, diagnostics: &mut Diagnostics
     let lost: Vec<&Locked> = locked.iter().filter(is_lost).collect();
     let new: Vec<&Capability> = service.capabilities.iter().filter(is_new).collect();
     for locked in &lost {
-        tell_lost(locked, &new, lost.len() == 1, &service.name, diagnostics);
+        tell_lost(locked, &new, lost.len() == 1, service, diagnostics);
     }
     for locked in locked {
         let Some(capability) = service.capabilities.iter().find(|capability| has(capability, locked)) else { continue };
@@ -122,7 +123,7 @@ fn check_all(locked: &[Locked], service: &Service, diagnostics: &mut Diagnostics
 }
 
 /// A capability of the lock that the block does not have; what of the new ones it may have become.
-fn tell_lost(locked: &Locked, new: &[&Capability], is_only: bool, service: &str, diagnostics: &mut Diagnostics) {
+fn tell_lost(locked: &Locked, new: &[&Capability], is_only: bool, service: &Service, diagnostics: &mut Diagnostics) {
     let Locked { name, version, .. } = locked;
     let same_version: Vec<&&Capability> = new.iter().filter(|capability| capability.version == *version).collect();
     let names: Vec<&str> = same_version.iter().map(|capability| capability.name.as_str()).collect();
@@ -131,7 +132,7 @@ fn tell_lost(locked: &Locked, new: &[&Capability], is_only: bool, service: &str,
     let renamed = nearest(name, &names).or(only);
     let renamed = same_version.iter().find(|capability| renamed == Some(capability.name.as_str()));
     let raised = new.iter().find(|capability| capability.name == *name);
-    let lost = format!("`{name}@{version}` is in `{FILE}`, and `{service}` has it no more");
+    let lost = format!("`{name}@{version}` is in `{FILE}`, and `{}` has it no more", service.name);
     let breaking = "`hecate-om lock --accept-breaking` if no caller needs it";
     let (what, help) = match (raised, renamed) {
         (Some(raised), _) => (
@@ -149,7 +150,12 @@ fn tell_lost(locked: &Locked, new: &[&Capability], is_only: bool, service: &str,
             (lost, format!("put it back, with `deprecated = \"why\"` if callers should leave it; or run {breaking}"))
         }
     };
-    diagnostics.error_at(Rule::LockedCapability, Span::call_site(), what, help);
+    diagnostics.error_at(Rule::LockedCapability, place(service), what, help);
+}
+
+/// The attribute, as if its author had written the error there: else rustc adds a note on macros.
+fn place(service: &Service) -> Span {
+    Span::call_site().resolved_at(first_span(&service.self_type))
 }
 
 /// What the lock says of one service; nothing where it does not name it.

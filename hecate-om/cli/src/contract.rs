@@ -99,9 +99,10 @@ mod tests {
 
     #[test]
     fn what_breaks_is_told_first_and_nothing_reaches_a_terminal_but_text() {
-        let field = |kind: &str, other: &str| json!({"type": "object", "properties": {"text": {"type": kind}, other: {"type": "string"}}, "additionalProperties": true});
-        let told =
-            told(&changes(&lock("echo.say", &field("string", "a")), &lock("echo.say", &field("integer", "\u{202e}b"))));
+        let field = |kind: &str| json!({"type": "object", "properties": {"text": {"type": kind}}});
+        let mut new = field("integer");
+        new["properties"]["\u{202e}b"] = json!({"enum": ["\u{202e}"]});
+        let told = told(&changes(&lock("echo.say", &field("string")), &lock("echo.say", &new)));
         let lines: Vec<&str> = told.lines().collect();
         assert_eq!(lines[0], "hecate-echo");
         assert!(lines[1].starts_with("  breaking  capability `echo.say@1`, request, `$.text`: was a string"), "{told}");
