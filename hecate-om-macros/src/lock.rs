@@ -143,7 +143,7 @@ fn tell_lost(locked: &Locked, new: &[&Capability], is_only: bool, service: &Serv
             ),
         ),
         (None, Some(renamed)) => (
-            format!("{lost}; was it renamed to `{}`?", renamed.name),
+            format!("{lost}; was it renamed to `{}@{version}`?", renamed.name),
             format!("write `name = \"{name}\"` above `{}`, or have both; or run {breaking}", renamed.handler.method),
         ),
         (None, None) => {

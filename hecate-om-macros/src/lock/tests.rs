@@ -50,7 +50,7 @@ fn what_the_lock_says_is_kept_or_told_with_both_ways_out() {
         ),
         (
             ("greeter.greet_one", 2, "unary"),
-            "was it renamed to `greeter.greet_all`?",
+            "was it renamed to `greeter.greet_all@2`?",
             "write `name = \"greeter.greet_one\"` above `greet_all`",
         ),
         (("greeter.greet_all", 1, "unary"), "has it no more, only version 2", "keep version 1 beside it"),
@@ -78,7 +78,7 @@ fn what_the_lock_says_is_kept_or_told_with_both_ways_out() {
 #[test]
 fn one_that_went_while_one_came_was_probably_renamed() {
     let found = told(lock(&[("greeter.salute", 1, "unary"), ("greeter.greet_all", 2, "server_stream")]));
-    assert!(found.len() == 1 && found[0].contains("was it renamed to `greeter.greet`?"), "{found:?}");
+    assert!(found.len() == 1 && found[0].contains("was it renamed to `greeter.greet@1`?"), "{found:?}");
 }
 
 #[test]

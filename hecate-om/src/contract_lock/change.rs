@@ -168,7 +168,7 @@ impl fmt::Display for Difference {
             D::ServiceRemoved => f.write_str("the service is gone"),
             D::CapabilityAdded => f.write_str("a new capability"),
             D::CapabilityRemoved(None) => f.write_str("the capability is gone"),
-            D::CapabilityRemoved(Some(now)) => write!(f, "the capability is gone; was it renamed to `{now}`?"),
+            D::CapabilityRemoved(Some(now)) => write!(f, "the capability is gone, perhaps renamed to `{now}`"),
             D::Kind(old, new) => write!(f, "its kind was `{old}` and is `{new}`"),
             D::Deprecated(true) => f.write_str("deprecated now"),
             D::Deprecated(false) => f.write_str("deprecated no more"),

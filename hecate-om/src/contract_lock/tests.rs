@@ -106,7 +106,7 @@ fn capabilities_and_their_refusals_are_compared_by_name_and_version() {
     for (old, new, expected, breaks) in [
         (plain(), both.clone(), "`shop.order@2`: a new capability", false),
         (both, plain(), "`shop.order@2`: the capability is gone; callers find nobody", true),
-        (plain(), renamed, "the capability is gone; was it renamed to `shop.orders@1`?", true),
+        (plain(), renamed, "the capability is gone, perhaps renamed to `shop.orders@1`", true),
         (plain(), none, "`shop.order@1`: the capability is gone; callers", true),
         (plain(), order(json!({"kind": "bidi"})), "its kind was `unary` and is `bidi`", true),
         (order(json!({"kind": "client_stream"})), order(json!({"kind": "server_stream"})), "its kind was", true),
