@@ -1,5 +1,8 @@
 //! `hecate-om lock` and `diff` as people use them: on a package of their own, with the real cargo.
 
+// Shared set-up fails by panicking, as a test does.
+#![allow(clippy::unwrap_used)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
