@@ -164,6 +164,14 @@ rules! {
     /// An image is a reference without a tag.
     ImageReference = "s11",
 
+    // What a service promised before.
+    /// The lock of contracts can be read.
+    ReadableLock = "l01",
+    /// A capability of the lock is still there.
+    LockedCapability = "l02",
+    /// A capability has the kind that it had.
+    LockedKind = "l03",
+
     // What a service uses.
     /// What is used is a type or a reference.
     UseForm = "u01",

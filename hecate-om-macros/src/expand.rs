@@ -5,6 +5,7 @@ use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 
 use crate::arguments::TypeName;
+use crate::lock;
 use crate::manifest::ManifestText;
 use crate::model::{
     Access, Callbacks, Capability, Confidential, Handler, HealthCallback, Kind, LIMITS, Limits, Rate, ReplyType,
@@ -162,10 +163,12 @@ fn contract(service: &Service) -> TokenStream {
     let tracked = TRACKED.map(|variable| quote!(::core::option_env!(#variable)));
     let (run, kept) = (record("hecate_run", "__DATA,__hecate_run"), record("hecate_om", "__DATA,__hecate_om"));
     let uses = uses(&service.uses, self_type, &quote!(__hecate));
+    let lock = service.is_locked.then(lock::tracked);
     let shared = quote!(where for<'a> Self: __hecate::Shared<'a>);
     quote! {
         // Names what the manifest was made of, so that a change of it builds anew.
         const _: &[::core::option::Option<&::core::primitive::str>] = &[#(#tracked),*];
+        #lock
         static INFO: __hecate::ServiceInfo = #table;
         #[automatically_derived]
         #[allow(deprecated, unused_imports, unused_qualifications, clippy::all)]
@@ -389,7 +392,7 @@ fn contract_test(service: &Service) -> TokenStream {
         #[cfg(test)]
         #[allow(unnameable_test_items)]
         #[::core::prelude::v1::test]
-        fn #name() { #private::check_contract::<#self_type>(); }
+        fn #name() { #private::check_contract::<#self_type>(::core::option_env!("CARGO_MANIFEST_DIR")); }
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Each macro is a plain function from tokens to tokens, in stages that are modules:
 //! `parse` reads what the author wrote, `model` holds it, `validate` turns it into what holds
-//! or into diagnostics, `expand` writes the code. `build_output` leaves the manifest beside it.
+//! or into diagnostics, `expand` writes the code. `build_output` leaves the manifest beside it, and `lock` holds it to
+//! what was promised before.
 
 mod arguments;
 mod build_output;
@@ -12,6 +13,7 @@ mod diagnostics;
 mod docs;
 mod expand;
 mod json;
+mod lock;
 mod manifest;
 mod message;
 mod model;

@@ -33,6 +33,8 @@ pub(crate) struct Service {
     pub(crate) capabilities: Vec<Capability>,
     pub(crate) uses: Vec<Use>,
     pub(crate) identity: Identity,
+    /// Whether its package has a lock of contracts.
+    pub(crate) is_locked: bool,
 }
 
 /// What a service may call.

@@ -1,5 +1,7 @@
 //! What cargo says of the package being compiled: the defaults of a service's manifest.
 
+use crate::lock::Lock;
+
 /// The package and the crate that hold a service.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Package {
@@ -8,6 +10,8 @@ pub(crate) struct Package {
     pub(crate) description: Option<String>,
     pub(crate) license: Option<String>,
     pub(crate) repository: Option<String>,
+    /// What its services promised before.
+    pub(crate) lock: Option<Lock>,
 }
 
 /// The variables of [`Package::from_cargo`] that have no other way into the fingerprint of a build.
@@ -25,6 +29,7 @@ impl Package {
             description: var("CARGO_PKG_DESCRIPTION"),
             license: var("CARGO_PKG_LICENSE"),
             repository: var("CARGO_PKG_REPOSITORY"),
+            lock: Lock::of_package(),
         }
     }
 }

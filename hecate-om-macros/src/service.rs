@@ -38,8 +38,12 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream, package: &Packag
     match found.service.filter(|_| diagnostics.is_empty()) {
         Some(service) => {
             let manifest = ManifestText::of(&service);
+            if let Some(lock) = &package.lock {
+                lock.check(&service, &mut diagnostics);
+            }
+            // What does not keep its lock is whole all the same: nothing else is to be told of it.
             let mut expansion = Expansion::new(expand::service(&block, &service, &manifest), diagnostics);
-            expansion.manifest = Some(manifest);
+            expansion.manifest = Some(manifest).filter(|_| expansion.diagnostics.is_empty());
             expansion
         }
         None => {

@@ -20,6 +20,7 @@ fn package() -> Package {
         description: Some("Greets people".to_owned()),
         license: Some("Apache-2.0".to_owned()),
         repository: None,
+        lock: None,
     }
 }
 

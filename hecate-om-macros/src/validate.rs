@@ -56,7 +56,10 @@ pub(crate) fn service(
     let uses = uses::read(arguments.uses.as_ref(), &block.self_type, diagnostics);
     let identity = identity::read(arguments.identity.as_ref(), scope.as_deref(), &capabilities, &uses, diagnostics);
     let declared = Declared { callbacks, capabilities, uses: uses.clone(), identity };
-    let service = head.map(|head| assemble(head, arguments, block, crate_path, declared));
+    let service = head.map(|head| {
+        let is_locked = package.lock.is_some();
+        Service { is_locked, ..assemble(head, arguments, block, crate_path, declared) }
+    });
     Found { service, handlers, uses }
 }
 
@@ -98,5 +101,6 @@ fn assemble(
         capabilities,
         uses,
         identity,
+        is_locked: false,
     }
 }

@@ -77,6 +77,8 @@ mod command;
 mod config;
 mod context;
 mod contract;
+#[doc(hidden)]
+pub mod contract_lock;
 mod dispatch;
 mod exit;
 mod folder;
@@ -213,6 +215,9 @@ pub use tasks::{SpawnError, TaskEnd};
 ///
 /// Other methods are helpers and stay as they are; handlers stay plain functions that a unit test can
 /// call. A generated test in the author's crate walks what only a running program knows of the types.
+///
+/// Where a `contract.lock.json` stands beside the Cargo.toml (`hecate-om lock` writes it), a capability of it that is
+/// gone, renamed or of another kind is an error here, and a message that callers could not bear fails that test.
 ///
 /// Limits: a type has one service block, and no parameters of its own; the block holds no macro calls.
 pub use hecate_om_macros::hecate_service;

@@ -9,7 +9,7 @@ use crate::failure::{Failure, USAGE};
 use crate::output::Output;
 #[cfg(feature = "macula")]
 use crate::station;
-use crate::{add, call, check, completions, inspect, manifest, new, render, services};
+use crate::{add, call, check, completions, diff, inspect, lock, manifest, new, render, services};
 
 /// From a name to a deployed service for the Macula mesh.
 #[derive(Debug, Parser)]
@@ -44,6 +44,10 @@ enum Command {
     Add(add::Arguments),
     /// Print what a service is deployed with, from its manifest.
     Render(render::Arguments),
+    /// Write down what the services of a package promise their callers, or hold them to it.
+    Lock(lock::Arguments),
+    /// Tell what differs between two contracts, and what of it breaks callers.
+    Diff(diff::Arguments),
     /// Print the completions of a shell.
     Completions(completions::Arguments),
 }
@@ -121,6 +125,8 @@ pub(crate) fn main() -> ExitCode {
         Command::New(arguments) => new::run(&arguments, &mut output),
         Command::Add(arguments) => add::run(&arguments, &mut output),
         Command::Render(arguments) => render::run(&arguments, &mut output),
+        Command::Lock(arguments) => lock::lock(&arguments, &mut output),
+        Command::Diff(arguments) => diff::diff(&arguments, &mut output),
         Command::Completions(arguments) => completions::print(&arguments, &mut output),
     };
     ExitCode::from(done.unwrap_or_else(|failure| {

@@ -3,12 +3,14 @@
 //! Macros see tokens, not types, so this is what they leave over.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use serde_json::{Map, Value};
 
 use super::message::MessageSchema;
 use super::problem::{Found, Place, Problem, Side};
 use super::{CapabilityContract, Contract};
+use crate::contract_lock;
 use crate::registry;
 use crate::service::{Blueprint, Service};
 
@@ -19,13 +21,18 @@ pub(super) use boolean::Kept;
 /// The fields that the mesh puts beside those of a message.
 pub(crate) const RESERVED: [&str; 2] = ["caller", "_hecate"];
 
-/// Checks the contract of a service: `#[hecate_service]` generates a test that calls it.
+/// Checks the contract of a service, and whether it is as the lock in `package`, the folder of its package, says:
+/// `#[hecate_service]` generates a test that calls it.
 ///
 /// # Panics
 /// When something is wrong, with everything that is.
 #[track_caller]
-pub fn check<S: Service>() {
-    let problems = problems(Blueprint::of::<S>());
+pub fn check<S: Service>(package: Option<&str>) {
+    let blueprint = Blueprint::of::<S>();
+    let mut problems = problems(blueprint);
+    if let Some(package) = package {
+        problems.extend(unlike_lock(blueprint, Path::new(package)));
+    }
     assert!(problems.is_empty(), "{}", report(S::INFO.name, &problems));
 }
 
@@ -36,6 +43,13 @@ fn report(service: &str, problems: &[Problem]) -> String {
     };
     let lines: String = problems.iter().map(|problem| format!("\n  - {problem}")).collect();
     format!("the contract of `{service}` has {count}:{lines}\n")
+}
+
+/// What of the lock of its package a service does not keep.
+fn unlike_lock(blueprint: Blueprint, package: &Path) -> impl Iterator<Item = Problem> {
+    let linked: Vec<&str> = registry::services().into_iter().map(|service| service.name).collect();
+    let contract = Contract::of(blueprint).to_json();
+    contract_lock::problems(package, blueprint.info.name, &contract, &linked).into_iter().map(Problem::Locked)
 }
 
 /// Everything that is wrong with the contract of a service.

@@ -13,6 +13,8 @@ use crate::registry::Duplicate;
 pub(super) enum Problem {
     #[error(transparent)]
     Duplicate(#[from] Duplicate),
+    #[error("{0}")]
+    Locked(String),
     #[error(
         "`{service}` declares {capabilities} capabilities and has {handlers} handlers; \
          help: `#[hecate_service]` generates both, so build with one version of `hecate-om`"

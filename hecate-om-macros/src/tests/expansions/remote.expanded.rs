@@ -199,7 +199,9 @@ const _: () = {
 #[allow(unnameable_test_items)]
 #[::core::prelude::v1::test]
 fn hecate_librarian_keeps_its_contract() {
-    ::hecate_om::__private::check_contract::<Librarian>();
+    ::hecate_om::__private::check_contract::<
+        Librarian,
+    >(::core::option_env!("CARGO_MANIFEST_DIR"));
 }
 /// Answers questions.
 #[derive(::core::fmt::Debug)]

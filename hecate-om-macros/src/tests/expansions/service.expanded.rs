@@ -182,5 +182,7 @@ const _: () = {
 #[allow(unnameable_test_items)]
 #[::core::prelude::v1::test]
 fn hecate_greeter_keeps_its_contract() {
-    ::hecate_om::__private::check_contract::<Greeter>();
+    ::hecate_om::__private::check_contract::<
+        Greeter,
+    >(::core::option_env!("CARGO_MANIFEST_DIR"));
 }

@@ -250,7 +250,9 @@ const _: () = {
 #[allow(unnameable_test_items)]
 #[::core::prelude::v1::test]
 fn hecate_counter_keeps_its_contract() {
-    ::hecate_om::__private::check_contract::<Counter>();
+    ::hecate_om::__private::check_contract::<
+        Counter,
+    >(::core::option_env!("CARGO_MANIFEST_DIR"));
 }
 /// The service `hecate-other`, of another program.
 #[derive(::core::fmt::Debug)]

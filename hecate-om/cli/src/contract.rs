@@ -1,0 +1,129 @@
+//! Contracts, as locks hold them: read from files and programs, and what differs between two, told.
+
+mod package;
+mod program;
+
+use std::fmt::Write;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use hecate_om::contract_lock::{Change, ContractLock, MAX_BYTES};
+
+use crate::failure::{DATA, Failure, IO, NO_INPUT};
+pub(crate) use package::Package;
+pub(crate) use program::contract_of;
+
+/// Reads a lock, a printed contract, or the program of a service, whichever stands at a path.
+pub(crate) fn read(path: &Path) -> Result<ContractLock, Failure> {
+    if program::is_service(path)? {
+        return contract_of(path);
+    }
+    let text = text(path).map_err(|error| unreadable(path, &error))?;
+    ContractLock::of_either(&text).map_err(|faults| {
+        Failure::new(DATA, format!("`{}` is no contract:\n{}", path.display(), indented(&faults.to_string())))
+            .help("give a `contract.lock.json`, what `<service> contract` printed, or the program of a service")
+    })
+}
+
+/// The lock at a path; nothing where there is none.
+pub(crate) fn lock_at(path: &Path) -> Result<Option<ContractLock>, Failure> {
+    let text = match text(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        read => read.map_err(|error| unreadable(path, &error))?,
+    };
+    let lock = ContractLock::parse(&text).map_err(|faults| {
+        Failure::new(DATA, format!("`{}` cannot be read:\n{}", path.display(), indented(&faults.to_string())))
+            .help("take it back from version control, or remove it and run `hecate-om lock`")
+    })?;
+    Ok(Some(lock))
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Failure {
+    let code = if error.kind() == io::ErrorKind::NotFound { NO_INPUT } else { IO };
+    Failure::new(code, format!("cannot read `{}`: {error}", path.display()))
+}
+
+/// A text of a size that a contract can have; of more the parser tells.
+fn text(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(MAX_BYTES as u64 + 1).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+fn indented(lines: &str) -> String {
+    lines.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
+}
+
+/// Changes for people, what breaks callers first.
+pub(crate) fn told(changes: &[Change]) -> String {
+    let mut text = String::new();
+    let mut services: Vec<&str> = changes.iter().map(|change| change.service.as_str()).collect();
+    services.dedup();
+    for service in services {
+        let _ = writeln!(text, "{service}");
+        let of_service = changes.iter().filter(|change| change.service == service);
+        let (breaking, others): (Vec<&Change>, Vec<&Change>) = of_service.partition(|change| change.breaking);
+        for change in breaking.into_iter().chain(others) {
+            let mark = if change.breaking { "breaking" } else { "ok      " };
+            let _ = writeln!(text, "  {mark}  {change}");
+        }
+    }
+    escaped(&text)
+}
+
+/// Names may come from contracts of others: nothing of them reaches a terminal but as text.
+fn escaped(text: &str) -> String {
+    let is_bidi = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c != '\n' && (c.is_control() || is_bidi(c)) { shown.extend(c.escape_unicode()) } else { shown.push(c) }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use hecate_om::contract_lock::changes;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn lock(name: &str, request: &Value) -> ContractLock {
+        let say =
+            json!({"name": name, "version": 1, "kind": "unary", "refusals": [], "request": request, "reply": true});
+        let document =
+            json!({"schema": "hecate.contract.lock/1", "services": {"hecate-echo": {"capabilities": [say]}}});
+        ContractLock::parse(&document.to_string()).unwrap()
+    }
+
+    #[test]
+    fn what_breaks_is_told_first_and_nothing_reaches_a_terminal_but_text() {
+        let field = |kind: &str| json!({"type": "object", "properties": {"text": {"type": kind}}});
+        let mut new = field("integer");
+        new["properties"]["\u{202e}b"] = json!({"enum": ["\u{202e}"]});
+        let told = told(&changes(&lock("echo.say", &field("string")), &lock("echo.say", &new)));
+        let lines: Vec<&str> = told.lines().collect();
+        assert_eq!(lines[0], "hecate-echo");
+        assert!(lines[1].starts_with("  breaking  capability `echo.say@1`, request, `$.text`: was a string"), "{told}");
+        assert!(lines[2..].iter().all(|line| line.starts_with("  ok        ")), "{told}");
+        assert!(!told.contains('\u{202e}'), "{told}");
+    }
+
+    #[test]
+    fn a_contract_is_read_from_a_lock_and_what_is_none_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.json");
+        assert_eq!(read(&path).unwrap_err().exit_code(), NO_INPUT);
+        assert!(lock_at(&path).unwrap().is_none());
+        std::fs::write(&path, lock("echo.say", &json!(true)).to_json()).unwrap();
+        assert_eq!(read(&path).unwrap(), lock("echo.say", &json!(true)));
+        for wrong in ["{}", "", "not JSON"] {
+            std::fs::write(&path, wrong).unwrap();
+            assert_eq!(read(&path).unwrap_err().exit_code(), DATA);
+            assert_eq!(lock_at(&path).unwrap_err().exit_code(), DATA);
+        }
+        std::fs::write(&path, [0xff, 0xfe]).unwrap();
+        assert_eq!(read(&path).unwrap_err().exit_code(), IO);
+    }
+}

@@ -1,0 +1,183 @@
+//! The lock of contracts: written, compared with what is compiled, and changed where that is meant.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use hecate_om::contract_lock::{Change, ContractLock, changes};
+use serde_json::json;
+
+use crate::contract::{self, Package};
+use crate::failure::{CANNOT_CREATE, Failure};
+use crate::output::Output;
+
+/// The lock would have to change, and may not.
+const UNLIKE: u8 = 1;
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes:\n  0  the lock is what the code is, or was made so\n  1  it would have to change\n\n\
+                  Example:\n  hecate-om lock            # writes contract.lock.json, or tells what it does not know\n  \
+                  hecate-om lock --accept   # takes what breaks no caller"
+)]
+pub(crate) struct Arguments {
+    /// Take changes that break no caller.
+    #[arg(long)]
+    accept: bool,
+    /// Take all changes: no caller needs the contract as it was.
+    #[arg(long)]
+    accept_breaking: bool,
+    /// Write nothing; for CI.
+    #[arg(long, conflicts_with_all = ["accept", "accept_breaking"])]
+    check: bool,
+    /// The package, where the folder has several.
+    #[arg(short, long)]
+    package: Option<String>,
+    /// Where the package is.
+    #[arg(long, default_value = ".", value_name = "PATH")]
+    folder: PathBuf,
+    /// What `cargo build` is given besides, as in `-- --features tea`.
+    #[arg(last = true)]
+    cargo: Vec<OsString>,
+}
+
+/// How a lock and the code are to each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Missing,
+    Current,
+    Compatible,
+    Breaking,
+}
+
+pub(crate) fn lock(arguments: &Arguments, output: &mut Output) -> Result<u8, Failure> {
+    let package = Package::find(&arguments.folder, arguments.package.as_deref())?;
+    let path = package.lock();
+    let old = contract::lock_at(&path)?;
+    let new = package.contracts(&arguments.cargo)?;
+    let found = old.as_ref().map(|old| changes(old, &new)).unwrap_or_default();
+    let state = State::of(old.as_ref(), &found);
+    let is_written = arguments.writes(state) && old.as_ref().is_none_or(|old| old.to_json() != new.to_json());
+    if is_written {
+        write(&path, &new)?;
+    }
+    let is_held = is_written || state == State::Current;
+    let text = contract::told(&found) + &state.verdict(&path, is_written, &new);
+    let value = json!({
+        "lock": path, "state": state.id(), "written": is_written,
+        "breaking": found.iter().filter(|change| change.breaking).count(), "changes": found,
+    });
+    output.result(&text, &value)?;
+    Ok(if is_held { 0 } else { UNLIKE })
+}
+
+impl Arguments {
+    fn writes(&self, state: State) -> bool {
+        match state {
+            State::Missing => !self.check,
+            State::Current | State::Compatible => self.accept || self.accept_breaking,
+            State::Breaking => self.accept_breaking,
+        }
+    }
+}
+
+impl State {
+    fn of(old: Option<&ContractLock>, changes: &[Change]) -> Self {
+        match old {
+            None => State::Missing,
+            Some(_) if changes.is_empty() => State::Current,
+            Some(_) if changes.iter().any(|change| change.breaking) => State::Breaking,
+            Some(_) => State::Compatible,
+        }
+    }
+
+    fn id(self) -> &'static str {
+        match self {
+            State::Missing => "missing",
+            State::Current => "current",
+            State::Compatible => "compatible",
+            State::Breaking => "breaking",
+        }
+    }
+
+    /// How it ended, and what to do next.
+    fn verdict(self, path: &Path, is_written: bool, new: &ContractLock) -> String {
+        let path = path.display();
+        let count: usize = new.services.values().map(|service| service.capabilities.len()).sum();
+        let (services, capabilities) = (counted(new.services.len(), "service"), counted_capabilities(count));
+        match (self, is_written) {
+            (_, true) => format!("wrote {path}: {services}, {capabilities}; help: commit it\n"),
+            (State::Current, false) => format!("{path} is what the code is: {services}, {capabilities}\n"),
+            (State::Missing, false) => format!("there is no {path}; help: run `hecate-om lock`, and commit it\n"),
+            (State::Compatible, false) => {
+                format!("{path} does not know this yet, which breaks no caller; help: run `hecate-om lock --accept`\n")
+            }
+            (State::Breaking, false) => format!(
+                "callers that rely on {path} would fail; help: undo it, or leave this version as it is and add the \
+                 next one beside it, or run `hecate-om lock --accept-breaking` if no caller needs it as it was\n"
+            ),
+        }
+    }
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+fn counted_capabilities(count: usize) -> String {
+    if count == 1 { "1 capability".to_owned() } else { format!("{count} capabilities") }
+}
+
+/// Whole or not at all.
+fn write(path: &Path, lock: &ContractLock) -> Result<(), Failure> {
+    let temporary = path.with_extension(format!("json.{}.tmp", std::process::id()));
+    let written = replace(path, &temporary, &lock.to_json());
+    written.map_err(|error| {
+        let _ = fs::remove_file(&temporary);
+        Failure::new(CANNOT_CREATE, format!("cannot write `{}`: {error}", path.display()))
+    })
+}
+
+fn replace(path: &Path, temporary: &Path, text: &str) -> io::Result<()> {
+    let mut file = File::create_new(temporary)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(temporary, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_accepted_is_written() {
+        let arguments = |accept, accept_breaking, check| Arguments {
+            accept,
+            accept_breaking,
+            check,
+            package: None,
+            folder: PathBuf::new(),
+            cargo: Vec::new(),
+        };
+        use State::{Breaking, Compatible, Current, Missing};
+        let writes =
+            |arguments: Arguments| [Missing, Current, Compatible, Breaking].map(|state| arguments.writes(state));
+        assert_eq!(writes(arguments(false, false, true)), [false; 4]);
+        assert_eq!(writes(arguments(false, false, false)), [true, false, false, false]);
+        assert_eq!(writes(arguments(true, false, false)), [true, true, true, false]);
+        assert_eq!(writes(arguments(false, true, false)), [true; 4]);
+    }
+
+    #[test]
+    fn a_lock_is_replaced_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("contract.lock.json");
+        write(&path, &ContractLock::default()).unwrap();
+        assert_eq!(ContractLock::parse(&fs::read_to_string(&path).unwrap()).unwrap(), ContractLock::default());
+        let gone = folder.path().join("gone/contract.lock.json");
+        assert_eq!(write(&gone, &ContractLock::default()).unwrap_err().exit_code(), CANNOT_CREATE);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,195 @@
+//! `hecate-om lock` and `diff` as people use them: on a package of their own, with the real cargo.
+
+// Shared set-up fails by panicking, as a test does.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+const SERVICE: &str = r#"
+use hecate_om::prelude::*;
+
+#[derive(Default)]
+pub struct Porter;
+
+/// What is to be carried.
+#[message]
+pub struct Load { weight: u16, #[serde(default)] label: String }
+
+/// Where it is now.
+#[message]
+pub struct Carried { place: String }
+
+/// Carries loads.
+#[hecate_service(name = "hecate-porter")]
+impl Porter {
+    /// Carries a load.
+    #[capability(version = 1)]
+    pub async fn carry(&self, request: Load) -> Result<Carried> {
+        Ok(Carried { place: format!("{} of {}", request.label, request.weight) })
+    }
+
+    /// Puts it down.
+    #[capability(version = 1)]
+    pub async fn drop_load(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn main() -> ExitCode { hecate_om::run::<Porter>() }
+"#;
+
+/// What of it makes up the second capability.
+const DROP: &str = r#"    /// Puts it down.
+    #[capability(version = 1)]
+    pub async fn drop_load(&self) -> Result<()> {
+        Ok(())
+    }
+"#;
+
+struct Package {
+    folder: PathBuf,
+}
+
+impl Package {
+    fn new() -> Self {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("contract-lock");
+        fs::create_dir_all(folder.join("src")).unwrap();
+        let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let runtime = checkout.join("hecate-om");
+        fs::copy(checkout.join("Cargo.lock"), folder.join("Cargo.lock")).unwrap();
+        let manifest = format!(
+            "[package]\nname = \"porter\"\nversion = \"1.0.0\"\nedition = \"2024\"\n\n[workspace]\n\n\
+             [dependencies]\nhecate-om = {{ path = {runtime:?}, default-features = false }}\n"
+        );
+        fs::write(folder.join("Cargo.toml"), manifest).unwrap();
+        let package = Self { folder };
+        let _ = fs::remove_file(package.lock());
+        package.write(SERVICE);
+        package
+    }
+
+    fn lock(&self) -> PathBuf {
+        self.folder.join("contract.lock.json")
+    }
+
+    fn write(&self, source: &str) {
+        fs::write(self.folder.join("src/main.rs"), source).unwrap();
+    }
+
+    /// Runs in the folder, in the environment of a person who has the checkout's dependencies compiled.
+    fn run(&self, program: &str, arguments: &[&str]) -> Output {
+        let mut command = Command::new(program);
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            if ["CARGO_", "RUSTC", "RUSTFLAGS"].iter().any(|prefix| text.starts_with(prefix)) && text != "CARGO_HOME" {
+                command.env_remove(&name);
+            }
+        }
+        // As the other throw-away packages are built, so that what is below them is compiled once.
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("build_output/dependencies/target");
+        command.env("CARGO_TARGET_DIR", target).env("CARGO_PROFILE_DEV_DEBUG", "0").env("CARGO_NET_OFFLINE", "true");
+        command.env("CARGO", env!("CARGO")).args(arguments).current_dir(&self.folder).output().unwrap()
+    }
+
+    /// Exit code and standard output.
+    fn hecate_om(&self, arguments: &[&str]) -> (i32, String) {
+        let output = self.run(env!("CARGO_BIN_EXE_hecate-om"), arguments);
+        let printed = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+        (output.status.code().unwrap(), printed)
+    }
+
+    /// Whether all goes well, and what cargo says.
+    fn cargo(&self, arguments: &[&str]) -> (bool, String) {
+        let output = self.run(env!("CARGO"), arguments);
+        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        (output.status.success(), said)
+    }
+}
+
+#[test]
+fn a_contract_is_locked_kept_and_changed_only_where_that_is_meant() {
+    let package = Package::new();
+
+    // There is none yet.
+    let (code, told) = package.hecate_om(&["lock", "--check"]);
+    assert!(code == 1 && told.contains("there is no ") && told.contains("run `hecate-om lock`"), "{code}: {told}");
+    let (code, told) = package.hecate_om(&["lock"]);
+    assert!(code == 0 && told.contains("1 service, 2 capabilities; help: commit it"), "{code}: {told}");
+    let first = fs::read_to_string(package.lock()).unwrap();
+    let (code, told) = package.hecate_om(&["lock", "--check"]);
+    assert!(code == 0 && told.contains("is what the code is"), "{code}: {told}");
+    let (is_built, said) = package.cargo(&["build", "--quiet"]);
+    assert!(is_built, "{said}");
+
+    // A capability is gone: the build says so, and how to go on; and so each time.
+    package.write(&SERVICE.replace(DROP, ""));
+    for _ in 0..2 {
+        let (is_built, said) = package.cargo(&["build", "--quiet"]);
+        assert!(!is_built, "{said}");
+        assert!(
+            said.contains("`porter.drop_load@1` is in `contract.lock.json`, and `hecate-porter` has it no more"),
+            "{said}"
+        );
+        assert!(said.contains("help: put it back") && said.contains("`hecate-om lock --accept-breaking`"), "{said}");
+        assert!(said.contains("due to 1 previous error"), "nothing else is told: {said}");
+    }
+    for arguments in [&["lock"][..], &["lock", "--accept"], &["lock", "--check"]] {
+        let (code, told) = package.hecate_om(arguments);
+        assert!(
+            code == 1 && told.contains("breaking  capability `porter.drop_load@1`: the capability is gone"),
+            "{told}"
+        );
+        assert_eq!(fs::read_to_string(package.lock()).unwrap(), first);
+    }
+    let (is_built, _) = package.cargo(&["build", "--quiet"]);
+    assert!(!is_built, "that the check was lifted there lifts it nowhere else");
+    let (code, told) = package.hecate_om(&["lock", "--accept-breaking", "--json"]);
+    let value: Value = serde_json::from_str(told.lines().next().unwrap()).unwrap();
+    assert_eq!(
+        (code, &value["state"], &value["written"], &value["breaking"]),
+        (0, &"breaking".into(), &true.into(), &1.into())
+    );
+    let (is_built, said) = package.cargo(&["build", "--quiet"]);
+    assert!(is_built, "the lock is tracked: {said}");
+
+    // The other way out: put it back. It is new then, and breaks nobody.
+    package.write(SERVICE);
+    let (code, told) = package.hecate_om(&["lock"]);
+    assert!(code == 1 && told.contains("ok        capability `porter.drop_load@1`: a new capability"), "{told}");
+    let (code, _) = package.hecate_om(&["lock", "--accept"]);
+    assert_eq!((code, fs::read_to_string(package.lock()).unwrap()), (0, first.clone()));
+
+    // A field is another: the compiler cannot know, the generated test does.
+    package.write(&SERVICE.replace("weight: u16", "weight: u8"));
+    let (is_kept, said) = package.cargo(&["test", "--quiet"]);
+    assert!(
+        !is_kept && said.contains("`porter.carry@1`, request, `$.weight`: range: was 0..=65535, and is 0..=255"),
+        "{said}"
+    );
+    fs::write(package.folder.join("old.json"), &first).unwrap();
+    let (code, told) = package.hecate_om(&["lock"]);
+    assert!(code == 1 && told.contains("callers may send what is not taken any more"), "{told}");
+    package.write(&SERVICE.replace("weight: u16", "weight: u32"));
+    let (is_kept, said) = package.cargo(&["test", "--quiet"]);
+    assert!(is_kept, "a wider request breaks nobody: {said}");
+    let (code, _) = package.hecate_om(&["lock", "--accept"]);
+    assert_eq!(code, 0);
+
+    // Two contracts, as files.
+    let (code, told) = package.hecate_om(&["diff", "old.json", "contract.lock.json"]);
+    assert!(code == 0 && told.contains("$.weight") && told.contains("nothing of it breaks callers"), "{told}");
+    let (code, told) = package.hecate_om(&["diff", "contract.lock.json", "old.json", "--json"]);
+    let value: Value = serde_json::from_str(&told).unwrap();
+    assert_eq!((code, &value["changes"][0]["path"]), (1, &"$.weight".into()));
+
+    // A lock that a merge left is told with its place.
+    fs::write(package.lock(), first.replacen("{", "<<<<<<< ours\n{", 1)).unwrap();
+    let (is_built, said) = package.cargo(&["build", "--quiet"]);
+    assert!(!is_built && said.contains("cannot be read: line 1, column 1"), "{said}");
+    let (code, told) = package.hecate_om(&["lock", "--accept-breaking"]);
+    assert!(code == 65 && told.contains("help: take it back from version control"), "{told}");
+}
