@@ -9,7 +9,7 @@ use hecate_om::manifest::Manifest;
 use serde_json::Value;
 
 use super::OmSource;
-use crate::failure::{DATA, Failure, SOFTWARE, IO, NO_INPUT};
+use crate::failure::{DATA, Failure, IO, NO_INPUT, SOFTWARE};
 
 /// The package that a command is about.
 #[derive(Debug)]
