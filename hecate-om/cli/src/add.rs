@@ -85,13 +85,23 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Result<u8, Fail
     if arguments.dry_run {
         told.push_str("\nnothing was changed\n");
     } else {
-        told.push_str(&format!("\n{} is in {file}. next:\n  cargo fmt\n  cargo test\n", wanted.reference()));
+        told.push_str(&format!("\n{} is in {file}. next:\n", wanted.reference()));
+        next(&project).iter().for_each(|command| told.push_str(&format!("  {command}\n")));
     }
     output.result(
         &told,
-        &json!({"capability": wanted.reference(), "file": file, "written": !arguments.dry_run, "diff": diff}),
+        &json!({
+            "capability": wanted.reference(), "file": file, "written": !arguments.dry_run, "diff": diff,
+            "next": if arguments.dry_run { Vec::new() } else { next(&project) },
+        }),
     )?;
     Ok(0)
+}
+
+/// What comes after. What callers may rely on is locked last, once it is what it is to be; `add` does not build.
+fn next(project: &Project) -> Vec<&'static str> {
+    let lock = if project.contract_lock().exists() { "hecate-om lock --accept" } else { "hecate-om lock" };
+    vec!["cargo fmt", "cargo test", lock]
 }
 
 /// What is asked for.

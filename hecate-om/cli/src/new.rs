@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use clap::Args;
+use hecate_om::contract_lock;
 use minijinja::Value;
 use serde::Serialize;
 use serde_json::json;
@@ -189,6 +190,8 @@ fn files(
         ("CHANGELOG.md", template!("new/CHANGELOG.md")),
         ("Cargo.toml", template!("new/Cargo.toml")),
         ("README.md", template!("new/README.md")),
+        // What `hecate-om lock` would write, without a build: tests/lock.rs builds, and compares.
+        (contract_lock::FILE, template!("new/contract.lock.json")),
         ("rust-toolchain.toml", template!("new/rust-toolchain.toml")),
         ("src/main.rs", template!("new/src/main.rs")),
         ("tests/contract.rs", template!("new/tests/contract.rs")),

@@ -39,6 +39,7 @@ fn a_project_has_these_files() {
         "Containerfile",
         "LICENSE",
         "README.md",
+        "contract.lock.json",
         "deploy/compose.yml",
         "quadlet/hecate-weather.container",
         "rust-toolchain.toml",
@@ -78,6 +79,21 @@ fn a_stranger_finds_nothing_of_ours_and_nothing_unfinished() {
                 assert!(text.ends_with('\n') && !text.ends_with("\n\n"), "{path} ends oddly");
                 assert!(text.lines().all(|line| line == line.trim_end()), "{path} has blanks at the end of a line");
             }
+        }
+    }
+}
+
+#[test]
+fn a_lock_is_written_as_locks_are_whatever_the_name() {
+    for name in ["acme-widgets", "hecate-weather-of-the-whole-wide-world", "a-b"] {
+        for slices in [false, true] {
+            let text = &render_all(name, "Widgets", &version(), None, slices)["contract.lock.json"];
+            let lock = contract_lock::ContractLock::parse(text).unwrap();
+            assert_eq!(lock.to_json(), *text);
+            let names: Vec<_> = lock.services[name].capabilities.keys().map(|(name, _)| name.clone()).collect();
+            let scope = ServiceName::new(name).unwrap().scope();
+            let expected = if slices { &["greet", "visitors"][..] } else { &["greet"] };
+            assert_eq!(names, expected.iter().map(|last| format!("{scope}.{last}")).collect::<Vec<_>>());
         }
     }
 }
