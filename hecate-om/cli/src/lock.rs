@@ -19,9 +19,9 @@ const UNLIKE: u8 = 1;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The lock is contract.lock.json beside the Cargo.toml, to be committed: what is in it cannot be removed, renamed or \
-changed in a way that breaks callers, or the build fails. Without an option, a lock that is missing is written, and \
-one that is there is compared with the code, which is built for it.
+The lock is contract.lock.json beside the Cargo.toml, to be committed: to remove or rename a capability that is in it \
+does not compile, and a change of a message that callers could not bear fails the tests. Without an option, a lock \
+that is missing is written, and one that is there is compared with the code, which is built for it.
 
 Examples:
   hecate-om lock            # what does the lock not know?

@@ -99,6 +99,27 @@ fn a_lock_is_written_as_locks_are_whatever_the_name() {
 }
 
 #[test]
+fn the_first_commands_are_the_same_wherever_they_are_told() {
+    let (name, version) = (ServiceName::new("hecate-weather").unwrap(), version());
+    let summary = "Forecasts";
+    let service = Deployment::new(name.as_str(), "0.1.0", summary, &name.scope(), "localhost/x".to_owned(), 8470);
+    let above = tempfile::tempdir().unwrap();
+    let place = Place::find(Some(&above.path().join(name.as_str())), name.as_str()).unwrap();
+    let told = Told { place: &place, files: &[], om: &version, call: call(&service), is_dry: false };
+    let next = told.next();
+    let first =
+        ["cargo test", "cargo run", "hecate-om call weather.greet@1 '{\"name\":\"Ada\"}'", "hecate-om render quadlet"];
+    assert_eq!(next[1..], first);
+    let help = crate::line::command().render_help().to_string();
+    let readme = &render_all(name.as_str(), summary, &version, None, false)["README.md"];
+    for text in [help.as_str(), readme] {
+        let found: Vec<_> = first.iter().map(|command| text.find(command)).collect();
+        assert!(found.iter().all(Option::is_some) && found.is_sorted(), "{found:?} in {text}");
+    }
+    assert!(help.contains("hecate-om new hecate-weather"), "{help}");
+}
+
+#[test]
 fn a_main_is_tiny_and_workflows_keep_their_own_templates() {
     let files = render_all("hecate-weather", "Forecasts", &version(), Some("acme"), false);
     assert!(files["src/main.rs"].lines().count() <= 8);
