@@ -11,7 +11,7 @@ use hecate_om::manifest::Manifest;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::failure::{CANNOT_CREATE, DATA, Failure, NO_INPUT};
+use crate::failure::{DATA, Failure, NO_INPUT};
 use crate::output::{Output, visible};
 use crate::project::{How, OmSource, Project, Which};
 use crate::template::{Template, template};
@@ -140,11 +140,7 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Result<u8, Fail
         Err(_) => "create",
     };
     if verb != "identical" {
-        let failed = |error| Failure::new(CANNOT_CREATE, format!("{} cannot be written: {error}", path.display()));
-        let temporary = path.with_extension("hecate-om-new");
-        path.parent().map_or(Ok(()), fs::create_dir_all).map_err(failed)?;
-        let written = fs::write(&temporary, &text).and_then(|()| fs::rename(&temporary, &path));
-        written.inspect_err(|_| drop(fs::remove_file(&temporary))).map_err(failed)?;
+        crate::file::replace(&path, &text)?;
     }
     output.result(&format!("{verb:>11}  {name}\n"), &json!({"file": name, "verb": verb}))?;
     Ok(0)
