@@ -16,10 +16,28 @@ use self::source::Found;
 use crate::failure::{CANNOT_CREATE, DATA, Failure, NO_INPUT, USAGE};
 use crate::new::{capitalised, is_keyword};
 use crate::output::Output;
-use crate::render::Project;
+use crate::project::{Project, Which};
 use crate::template::template;
 
+/// What help says of `add`, and of the only thing that it adds.
+const ADDED: &str = "\
+It comes into the file of the service, with its messages and, where the file has tests as `new` writes them, a test.
+
+Examples:
+  hecate-om add capability repeat
+  hecate-om add capability weather.repeat@2 --dry-run
+
+Exit codes:
+   0  it is there, or would be
+  64  the command line is wrong, or a capability cannot be called that
+  65  the service cannot be read, or there are several
+  66  there is no Cargo.toml, or no service
+  70  cargo cannot be run
+  73  the file cannot be written
+  74  it cannot be printed";
+
 #[derive(Debug, Args)]
+#[command(after_help = ADDED)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     what: What,
@@ -28,9 +46,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum What {
     /// A capability that says back what it is sent, to begin with.
-    #[command(after_help = "Examples:
-  hecate-om add capability repeat
-  hecate-om add capability weather.repeat@2 --dry-run")]
+    #[command(after_help = ADDED)]
     Capability(Added),
 }
 
@@ -39,6 +55,8 @@ struct Added {
     /// Its name, with the scope of the service or without, and its version where that is not 1.
     #[arg(value_name = "NAME[@VERSION]")]
     name: String,
+    #[command(flatten)]
+    which: Which,
     /// Show what would be added, and change nothing.
     #[arg(long)]
     dry_run: bool,
@@ -53,11 +71,12 @@ const MOST: usize = 128;
 
 pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Result<u8, Failure> {
     let What::Capability(arguments) = &arguments.what;
-    let project = Project::here()?;
-    let (path, text, found) = service_of(&project.folder)?;
+    let project = Project::find(&arguments.which)?;
+    let folder = project.folder();
+    let (path, text, found) = service_of(folder)?;
     let wanted = Wanted::new(&arguments.name, &found)?;
     let insertions = insertions(&wanted, &found, &text)?;
-    let file = path.strip_prefix(&project.folder).unwrap_or(&path).display().to_string();
+    let file = path.strip_prefix(folder).unwrap_or(&path).display().to_string();
     let diff = diff::shown(&file, &text, &insertions);
     if !arguments.dry_run {
         write(&path, &diff::applied(&text, &insertions))?;

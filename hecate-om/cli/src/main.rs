@@ -16,6 +16,7 @@ mod lock;
 mod manifest;
 mod new;
 mod output;
+mod program;
 mod project;
 mod render;
 mod services;

@@ -22,7 +22,8 @@ use self::name::ServiceName;
 use self::place::{Place, Rendered};
 use crate::failure::{Failure, USAGE};
 use crate::output::Output;
-use crate::render::{self, Deployment, Kind, OmSource, TOOLCHAIN};
+use crate::project::OmSource;
+use crate::render::{self, Deployment, Kind, TOOLCHAIN};
 use crate::template::{Template, invisible, template};
 
 pub(crate) use name::{capitalised, is_keyword};
@@ -31,10 +32,22 @@ pub(crate) use name::{capitalised, is_keyword};
 const MOST_DESCRIPTION: usize = 200;
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(after_help = "\
+A service with one capability that works: with tests, README.md, the lock of its contract, an image, units and \
+workflows. All of it is written, or nothing.
+
+Examples:
   hecate-om new hecate-weather --description \"Forecasts over the mesh\"
   hecate-om new hecate-weather --org acme --vertical-slices
-  hecate-om scaffold --name hecate-weather --dry-run")]
+  hecate-om scaffold --name hecate-weather --dry-run
+
+Exit codes:
+   0  the project is there, or would be
+  64  the command line is wrong, or a service cannot be called that
+  66  hecate-om is not where it is said to be
+  70  a file cannot be rendered
+  73  something is in the way, or cannot be written
+  74  something cannot be read or printed")]
 pub(crate) struct Arguments {
     /// The name of the service, kebab-case.
     #[arg(value_name = "NAME", required_unless_present = "named", conflicts_with = "named")]

@@ -6,7 +6,7 @@ use std::process::Command;
 use hecate_om::manifest::Manifest;
 
 use super::Findings;
-use crate::project::{Project, Service};
+use crate::project::{How, Project, Service};
 
 pub(super) fn look(project: &Project, findings: &mut Findings) {
     findings.ok("package", &format!("{}, {}", project.package, project.cargo_toml.display()));
@@ -93,7 +93,7 @@ fn lock_file(project: &Project, findings: &mut Findings) {
 
 /// Builds the service and looks at what it says that it is; the program that runs it, if one does.
 pub(super) fn build(project: &Project, is_release: bool, findings: &mut Findings) -> Option<PathBuf> {
-    let built = match project.build(is_release) {
+    let built = match project.build(How { is_release, ..How::default() }) {
         Ok(built) => built,
         Err(failure) => {
             findings.error("build", &failure.to_string(), "read what cargo says, and build it with cargo build");

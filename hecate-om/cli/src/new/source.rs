@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::failure::{Failure, NO_INPUT, USAGE};
-use crate::render::OmSource;
+use crate::project::OmSource;
 use crate::template::invisible;
 
 /// As `--hecate-om` says it: the folder of a checkout, the address of a repository, or a version.
