@@ -13,7 +13,8 @@ use serde_json::json;
 
 use self::diff::Insertion;
 use self::source::Found;
-use crate::failure::{CANNOT_CREATE, DATA, Failure, NO_INPUT, USAGE};
+use crate::failure::{DATA, Failure, NO_INPUT, USAGE};
+use crate::file;
 use crate::new::{capitalised, is_keyword};
 use crate::output::Output;
 use crate::project::{Project, Which};
@@ -79,19 +80,29 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Result<u8, Fail
     let file = path.strip_prefix(folder).unwrap_or(&path).display().to_string();
     let diff = diff::shown(&file, &text, &insertions);
     if !arguments.dry_run {
-        write(&path, &diff::applied(&text, &insertions))?;
+        file::replace(&path, &diff::applied(&text, &insertions))?;
     }
     let mut told = diff.clone();
     if arguments.dry_run {
         told.push_str("\nnothing was changed\n");
     } else {
-        told.push_str(&format!("\n{} is in {file}. next:\n  cargo fmt\n  cargo test\n", wanted.reference()));
+        told.push_str(&format!("\n{} is in {file}. next:\n", wanted.reference()));
+        next(&project).iter().for_each(|command| told.push_str(&format!("  {command}\n")));
     }
     output.result(
         &told,
-        &json!({"capability": wanted.reference(), "file": file, "written": !arguments.dry_run, "diff": diff}),
+        &json!({
+            "capability": wanted.reference(), "file": file, "written": !arguments.dry_run, "diff": diff,
+            "next": if arguments.dry_run { Vec::new() } else { next(&project) },
+        }),
     )?;
     Ok(0)
+}
+
+/// What comes after. What callers may rely on is locked last, once it is what it is to be; `add` does not build.
+fn next(project: &Project) -> Vec<&'static str> {
+    let lock = if project.contract_lock().exists() { "hecate-om lock --accept" } else { "hecate-om lock" };
+    vec!["cargo fmt", "cargo test", lock]
 }
 
 /// What is asked for.
@@ -273,20 +284,6 @@ fn list(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) {
             files.push(path);
         }
     }
-}
-
-/// Whole or not at all, with the mode that it had.
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    let temporary = path.with_extension("rs.hecate-om-new");
-    let written = fs::metadata(path)
-        .and_then(|found| {
-            fs::write(&temporary, text).and_then(|()| fs::set_permissions(&temporary, found.permissions()))
-        })
-        .and_then(|()| fs::rename(&temporary, path));
-    written.map_err(|error| {
-        let _ = fs::remove_file(&temporary);
-        Failure::new(CANNOT_CREATE, format!("{} cannot be written: {error}", path.display()))
-    })
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use hecate_om::contract_lock::{Change, ContractLock, MAX_BYTES};
 
 use crate::failure::{DATA, Failure, IO, NO_INPUT, SOFTWARE};
 use crate::inspect::runs_service;
+use crate::output::visible;
 use crate::program::ask;
 use crate::project::{How, Project};
 
@@ -104,12 +105,7 @@ pub(crate) fn told(changes: &[Change]) -> String {
 
 /// Names may come from contracts of others: nothing of them reaches a terminal but as text.
 fn escaped(text: &str) -> String {
-    let is_bidi = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c != '\n' && (c.is_control() || is_bidi(c)) { shown.extend(c.escape_unicode()) } else { shown.push(c) }
-    }
-    shown
+    text.split('\n').map(visible).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]

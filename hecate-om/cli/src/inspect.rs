@@ -135,7 +135,7 @@ fn told(kept: &Kept) -> String {
         .iter()
         .map(|capability| {
             let kind = serde_json::to_value(capability.kind).unwrap_or_default();
-            let name = format!("{}/v{}", visible(&capability.name), capability.version);
+            let name = format!("{}@{}", visible(&capability.name), capability.version);
             let kind = kind.as_str().unwrap_or_default().to_owned();
             [name, kind, visible(&capability.access), visible(&capability.description)]
         })

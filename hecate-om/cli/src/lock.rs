@@ -1,8 +1,6 @@
 //! The lock of contracts: written, compared with what is compiled, and changed where that is meant.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
-use std::io::{self, Write};
 use std::path::Path;
 
 use clap::Args;
@@ -10,7 +8,8 @@ use hecate_om::contract_lock::{Change, ContractLock, changes};
 use serde_json::json;
 
 use crate::contract;
-use crate::failure::{CANNOT_CREATE, Failure};
+use crate::failure::Failure;
+use crate::file;
 use crate::output::Output;
 use crate::project::{Project, Which};
 
@@ -19,9 +18,9 @@ const UNLIKE: u8 = 1;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The lock is contract.lock.json beside the Cargo.toml, to be committed: what is in it cannot be removed, renamed or \
-changed in a way that breaks callers, or the build fails. Without an option, a lock that is missing is written, and \
-one that is there is compared with the code, which is built for it.
+The lock is contract.lock.json beside the Cargo.toml, to be committed: to remove or rename a capability that is in it \
+does not compile, and a change of a message that callers could not bear fails the tests. Without an option, a lock \
+that is missing is written, and one that is there is compared with the code, which is built for it.
 
 Examples:
   hecate-om lock            # what does the lock not know?
@@ -72,7 +71,7 @@ pub(crate) fn lock(arguments: &Arguments, output: &mut Output) -> Result<u8, Fai
     let state = State::of(old.as_ref(), &found);
     let is_written = arguments.writes(state) && old.as_ref().is_none_or(|old| old.to_json() != new.to_json());
     if is_written {
-        write(&path, &new)?;
+        file::replace(&path, &new.to_json())?;
     }
     let is_held = is_written || state == State::Current;
     let text = contract::told(&found) + &state.verdict(&path, is_written, &new);
@@ -141,23 +140,6 @@ fn counted_capabilities(count: usize) -> String {
     if count == 1 { "1 capability".to_owned() } else { format!("{count} capabilities") }
 }
 
-/// Whole or not at all.
-fn write(path: &Path, lock: &ContractLock) -> Result<(), Failure> {
-    let temporary = path.with_extension(format!("json.{}.tmp", std::process::id()));
-    let written = replace(path, &temporary, &lock.to_json());
-    written.map_err(|error| {
-        let _ = fs::remove_file(&temporary);
-        Failure::new(CANNOT_CREATE, format!("cannot write `{}`: {error}", path.display()))
-    })
-}
-
-fn replace(path: &Path, temporary: &Path, text: &str) -> io::Result<()> {
-    let mut file = File::create_new(temporary)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(temporary, path)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,16 +160,5 @@ mod tests {
         assert_eq!(writes(arguments(false, false, false)), [true, false, false, false]);
         assert_eq!(writes(arguments(true, false, false)), [true, true, true, false]);
         assert_eq!(writes(arguments(false, true, false)), [true; 4]);
-    }
-
-    #[test]
-    fn a_lock_is_replaced_whole_or_not_at_all() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("contract.lock.json");
-        write(&path, &ContractLock::default()).unwrap();
-        assert_eq!(ContractLock::parse(&fs::read_to_string(&path).unwrap()).unwrap(), ContractLock::default());
-        let gone = folder.path().join("gone/contract.lock.json");
-        assert_eq!(write(&gone, &ContractLock::default()).unwrap_err().exit_code(), CANNOT_CREATE);
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

@@ -10,6 +10,7 @@ mod completions;
 mod contract;
 mod diff;
 mod failure;
+mod file;
 mod inspect;
 mod line;
 mod lock;

@@ -22,7 +22,7 @@ pub(crate) struct Which {
     /// The Cargo.toml of the package; without it, that of this folder or of the nearest above it.
     #[arg(long, value_name = "FILE")]
     pub(crate) manifest_path: Option<PathBuf>,
-    /// Another package of the workspace there.
+    /// The package of this name, in the same workspace.
     #[arg(short, long, value_name = "NAME")]
     pub(crate) package: Option<String>,
 }

@@ -11,7 +11,7 @@ use hecate_om::manifest::Manifest;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::failure::{CANNOT_CREATE, DATA, Failure, NO_INPUT};
+use crate::failure::{DATA, Failure, NO_INPUT};
 use crate::output::{Output, visible};
 use crate::project::{How, OmSource, Project, Which};
 use crate::template::{Template, template};
@@ -140,11 +140,7 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Result<u8, Fail
         Err(_) => "create",
     };
     if verb != "identical" {
-        let failed = |error| Failure::new(CANNOT_CREATE, format!("{} cannot be written: {error}", path.display()));
-        let temporary = path.with_extension("hecate-om-new");
-        path.parent().map_or(Ok(()), fs::create_dir_all).map_err(failed)?;
-        let written = fs::write(&temporary, &text).and_then(|()| fs::rename(&temporary, &path));
-        written.inspect_err(|_| drop(fs::remove_file(&temporary))).map_err(failed)?;
+        crate::file::replace(&path, &text)?;
     }
     output.result(&format!("{verb:>11}  {name}\n"), &json!({"file": name, "verb": verb}))?;
     Ok(0)
@@ -166,4 +162,52 @@ fn parsed(path: &Path) -> Result<Manifest, Failure> {
         Failure::new(DATA, format!("{shown} is no manifest of a service:{}", errors.concat()))
             .help("give the manifest.json of a build, or what `<service> manifest` printed")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use yaml_rust2::{Yaml, YamlLoader};
+
+    use super::*;
+
+    fn rendered(kind: Kind) -> String {
+        let service =
+            Deployment::new("acme-widgets", "0.1.0", "Widgets", "acme_widgets", "localhost/x".to_owned(), 8470);
+        file(kind, &service, "acme-widgets", TOOLCHAIN, &OmSource::Version("0.1.0".to_owned())).unwrap()
+    }
+
+    fn words(list: &Yaml) -> Vec<&str> {
+        list.as_vec().unwrap().iter().filter_map(Yaml::as_str).collect()
+    }
+
+    /// An image that an engine keeps no health check of, or no volume, is run as it should be all the same.
+    #[test]
+    fn each_way_to_run_it_asks_for_its_health_and_keeps_what_lasts_by_itself() {
+        let unit = rendered(Kind::Quadlet);
+        for line in [
+            "HealthCmd=[\"/acme-widgets\",\"health\",\"--ready\"]",
+            "Volume=acme-widgets-state:/var/lib/acme-widgets:U",
+            "Image=localhost/x:0.1.0",
+        ] {
+            assert!(unit.lines().any(|found| found == line), "no `{line}` in {unit}");
+        }
+
+        let compose = &YamlLoader::load_from_str(&rendered(Kind::Compose)).unwrap()[0];
+        let service = &compose["services"]["acme-widgets"];
+        assert_eq!(words(&service["healthcheck"]["test"]), ["CMD", "/acme-widgets", "health", "--ready"]);
+        assert!(words(&service["volumes"]).contains(&"state:/var/lib/acme-widgets"));
+        assert_eq!(compose["volumes"]["state"]["name"].as_str(), Some("acme-widgets-state"));
+
+        let objects = YamlLoader::load_from_str(&rendered(Kind::K8s)).unwrap();
+        assert_eq!(objects[0]["kind"].as_str(), Some("PersistentVolumeClaim"));
+        let pod = &objects[1]["spec"]["template"]["spec"];
+        let container = &pod["containers"][0];
+        for (probe, path) in [("startupProbe", "/startupz"), ("livenessProbe", "/livez"), ("readinessProbe", "/readyz")]
+        {
+            assert_eq!(container[probe]["httpGet"]["path"].as_str(), Some(path));
+        }
+        assert_eq!(container["volumeMounts"][0]["mountPath"].as_str(), Some("/var/lib/acme-widgets"));
+        let claim = pod["volumes"][0]["persistentVolumeClaim"]["claimName"].as_str();
+        assert_eq!(claim, objects[0]["metadata"]["name"].as_str());
+    }
 }
