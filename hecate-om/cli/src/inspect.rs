@@ -103,7 +103,11 @@ fn records_of(path: &Path) -> Result<Option<Result<Records, Unreadable>>, Failur
 }
 
 fn damaged(path: &Path, error: &Unreadable) -> Failure {
-    Failure::new(DATA, format!("{} {}", path.display(), visible(&error.to_string()))).help("build it again")
+    let help = match error {
+        Unreadable::Empty | Unreadable::NoBinary => "give it the path of a program or a library that was built",
+        _ => "build it again",
+    };
+    Failure::new(DATA, format!("{} {}", path.display(), visible(&error.to_string()))).help(help)
 }
 
 /// Prints what a binary keeps.
