@@ -81,7 +81,9 @@ async def joined(folder):
     info = station(folder)
     key = await macula_py.NodeKey.generate(info["profile"])
     seed = macula_py.Seed(info["host"], info["port"], info["node_id"])
-    async with await macula_py.Pool.connect(key, [seed], realm_trust={info["realm"]: info["realm_key"]}) as pool:
+    trust = {info["realm"]: info["realm_key"]}
+    # With a key of its own that others seal to.
+    async with await macula_py.Pool.connect(key, [seed], realm_trust=trust, kem_advertise=True) as pool:
         yield Mesh(pool, key, info)
 
 

@@ -65,7 +65,9 @@ async def script(mesh):
     check("the claim", await mesh.claim(ORG), {"org": ORG})
     served = await serve("desk.weigh")
     # The realm's token says `call`: whoever declares that it uses it has one. Nobody has one of a stranger.
-    await serve("desk.vault", policy=RealmMemberRequired(key_id(mesh.realm_key, mesh.profile), "call"))
+    # What is nobody else's business comes sealed, or is refused.
+    member = RealmMemberRequired(key_id(mesh.realm_key, mesh.profile), "call")
+    await serve("desk.vault", policy=member, confidential="required")
     await serve("desk.locked", policy=UcanRequired(mesh.key.node_id()))
 
     async def ask(item, name="desk.weigh", by_type=0):
@@ -76,7 +78,7 @@ async def script(mesh):
     check("by a typed constant", await ask(7, by_type=1), {"weighed": weighed, "failure": None})
     whole = {**weighed, "item": 8, "weight": 4.0, "fragile": 0, "stamp": b"\x08"}
     check("with a whole number for a fraction", (await ask(8))["weighed"], whole)
-    check("with the realm's token", (await ask(7, "desk.vault"))["weighed"], weighed)
+    check("under seal, with the realm's token", (await ask(7, "desk.vault"))["weighed"], weighed)
 
     async def fails(what, item, code, *words, name="desk.weigh", is_retryable=0):
         told = (await ask(item, name))["failure"]
@@ -102,7 +104,7 @@ async def script(mesh):
 
     # Streams: Python knows no windows and says none of the words of hecate.
     async def serve_stream(name, mode, handler):
-        return await mesh.pool.serve_stream(mesh.realm, f"{ORG}/{name}_v1", mode, handler)
+        return await mesh.pool.serve_stream(mesh.realm, f"{ORG}/{name}_v1", mode, handler, confidential="required")
 
     await serve_stream("desk.unpack", StreamMode.SERVER, unpack)
     await serve_stream("desk.pack", StreamMode.CLIENT, pack)

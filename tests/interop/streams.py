@@ -7,8 +7,8 @@ from mesh import PATIENCE_MS, Failed, check, run
 COUNT, SUM = "hecate-echo/echo.count_v1", "hecate-echo/echo.sum_v1"
 
 
-async def opened(mesh, procedure, mode, payload=None):
-    return await mesh.pool.open_stream(mesh.realm, procedure, mode, payload, timeout_ms=PATIENCE_MS)
+async def opened(mesh, procedure, mode, payload=None, **options):
+    return await mesh.pool.open_stream(mesh.realm, procedure, mode, payload, timeout_ms=PATIENCE_MS, **options)
 
 
 async def items(stream):
@@ -55,6 +55,14 @@ async def script(mesh):
     async with await opened(mesh, SUM, StreamMode.CLIENT) as stream:
         await stream.send(b"no JSON")
         check("no JSON", await items(stream), lambda seen: seen[1][0] == "invalid_request")
+
+    # Sealed, or not at all.
+    async with await opened(mesh, COUNT, StreamMode.SERVER, {"to": 3}, confidential="required") as stream:
+        check("counted under seal", await items(stream), ([{"number": 1}, {"number": 2}, {"number": 3}], "end"))
+    async with await opened(mesh, SUM, StreamMode.CLIENT, confidential="required") as stream:
+        await stream.send_value({"number": 42})
+        await stream.close_send()
+        check("added up under seal", await items(stream), ([], {"sum": 42, "numbers": 1}))
 
 
 run(script)

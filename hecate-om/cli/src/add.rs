@@ -13,13 +13,32 @@ use serde_json::json;
 
 use self::diff::Insertion;
 use self::source::Found;
-use crate::failure::{CANNOT_CREATE, DATA, Failure, NO_INPUT, USAGE};
+use crate::failure::{DATA, Failure, NO_INPUT, USAGE};
+use crate::file;
 use crate::new::{capitalised, is_keyword};
 use crate::output::Output;
-use crate::render::Project;
+use crate::project::{Project, Which};
 use crate::template::template;
 
+/// What help says of `add`, and of the only thing that it adds.
+const ADDED: &str = "\
+It comes into the file of the service, with its messages and, where the file has tests as `new` writes them, a test.
+
+Examples:
+  hecate-om add capability repeat
+  hecate-om add capability weather.repeat@2 --dry-run
+
+Exit codes:
+   0  it is there, or would be
+  64  the command line is wrong, or a capability cannot be called that
+  65  the service cannot be read, or there are several
+  66  there is no Cargo.toml, or no service
+  70  cargo cannot be run
+  73  the file cannot be written
+  74  it cannot be printed";
+
 #[derive(Debug, Args)]
+#[command(after_help = ADDED)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     what: What,
@@ -28,9 +47,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum What {
     /// A capability that says back what it is sent, to begin with.
-    #[command(after_help = "Examples:
-  hecate-om add capability repeat
-  hecate-om add capability weather.repeat@2 --dry-run")]
+    #[command(after_help = ADDED)]
     Capability(Added),
 }
 
@@ -39,6 +56,8 @@ struct Added {
     /// Its name, with the scope of the service or without, and its version where that is not 1.
     #[arg(value_name = "NAME[@VERSION]")]
     name: String,
+    #[command(flatten)]
+    which: Which,
     /// Show what would be added, and change nothing.
     #[arg(long)]
     dry_run: bool,
@@ -53,26 +72,37 @@ const MOST: usize = 128;
 
 pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Result<u8, Failure> {
     let What::Capability(arguments) = &arguments.what;
-    let project = Project::here()?;
-    let (path, text, found) = service_of(&project.folder)?;
+    let project = Project::find(&arguments.which)?;
+    let folder = project.folder();
+    let (path, text, found) = service_of(folder)?;
     let wanted = Wanted::new(&arguments.name, &found)?;
     let insertions = insertions(&wanted, &found, &text)?;
-    let file = path.strip_prefix(&project.folder).unwrap_or(&path).display().to_string();
+    let file = path.strip_prefix(folder).unwrap_or(&path).display().to_string();
     let diff = diff::shown(&file, &text, &insertions);
     if !arguments.dry_run {
-        write(&path, &diff::applied(&text, &insertions))?;
+        file::replace(&path, &diff::applied(&text, &insertions))?;
     }
     let mut told = diff.clone();
     if arguments.dry_run {
         told.push_str("\nnothing was changed\n");
     } else {
-        told.push_str(&format!("\n{} is in {file}. next:\n  cargo fmt\n  cargo test\n", wanted.reference()));
+        told.push_str(&format!("\n{} is in {file}. next:\n", wanted.reference()));
+        next(&project).iter().for_each(|command| told.push_str(&format!("  {command}\n")));
     }
     output.result(
         &told,
-        &json!({"capability": wanted.reference(), "file": file, "written": !arguments.dry_run, "diff": diff}),
+        &json!({
+            "capability": wanted.reference(), "file": file, "written": !arguments.dry_run, "diff": diff,
+            "next": if arguments.dry_run { Vec::new() } else { next(&project) },
+        }),
     )?;
     Ok(0)
+}
+
+/// What comes after. What callers may rely on is locked last, once it is what it is to be; `add` does not build.
+fn next(project: &Project) -> Vec<&'static str> {
+    let lock = if project.contract_lock().exists() { "hecate-om lock --accept" } else { "hecate-om lock" };
+    vec!["cargo fmt", "cargo test", lock]
 }
 
 /// What is asked for.
@@ -254,20 +284,6 @@ fn list(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) {
             files.push(path);
         }
     }
-}
-
-/// Whole or not at all, with the mode that it had.
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    let temporary = path.with_extension("rs.hecate-om-new");
-    let written = fs::metadata(path)
-        .and_then(|found| {
-            fs::write(&temporary, text).and_then(|()| fs::set_permissions(&temporary, found.permissions()))
-        })
-        .and_then(|()| fs::rename(&temporary, path));
-    written.map_err(|error| {
-        let _ = fs::remove_file(&temporary);
-        Failure::new(CANNOT_CREATE, format!("{} cannot be written: {error}", path.display()))
-    })
 }
 
 #[cfg(test)]

@@ -32,8 +32,8 @@ development station of this box. The caller there has a key made for this call, 
 is not open. Settings are those of a service: HECATE_RUNTIME_DIR, HECATE_MESH, HECATE_ORG, HECATE_PEERS and others.
 
 Examples:
-  hecate-om call echo.say/v1 '{\"text\":\"hello\"}'
-  hecate-om call hecate-echo/echo.count/v1 '{\"to\":3}' --via mesh
+  hecate-om call echo.say@1 '{\"text\":\"hello\"}'
+  hecate-om call hecate-echo/echo.count@1 '{\"to\":3}' --via mesh
   printf '{\"number\":1}\\n{\"number\":2}\\n' | hecate-om call echo.sum -
 
 Exit codes:
@@ -49,7 +49,7 @@ Exit codes:
   74  something cannot be read or printed
   78  the settings are wrong")]
 pub(crate) struct Arguments {
-    /// What to call: NAME, NAME/vVERSION or ORG/NAME/vVERSION; the newest version where none is given.
+    /// What to call: NAME, NAME@VERSION or ORG/NAME@VERSION; the newest version where none is given.
     #[arg(value_name = "NAME")]
     capability: String,
     /// The request: JSON, @FILE, or - for standard input. For a capability that takes a stream, one after another.
@@ -118,7 +118,7 @@ impl Wanted {
                 let version = version.parse().ok().filter(|version| *version > 0);
                 let version = version.ok_or_else(|| {
                     Failure::new(USAGE, format!("`{}` has no version that there can be", text.escape_debug()))
-                        .help("a version is 1 to 65535, as in echo.say/v1")
+                        .help("a version is 1 to 65535, as in echo.say@1")
                 })?;
                 (name, Some(version))
             }
@@ -126,7 +126,7 @@ impl Wanted {
         };
         let reference = Reference::new(name, version.unwrap_or(1)).map_err(|_| {
             Failure::new(USAGE, format!("`{}` names no capability", text.escape_debug()))
-                .help("write echo.say, echo.say/v1 or hecate-echo/echo.say/v1")
+                .help("write echo.say, echo.say@1 or hecate-echo/echo.say@1")
         })?;
         Ok(Self { org: reference.org().map(str::to_owned), name: reference.name().to_owned(), version })
     }
@@ -138,7 +138,7 @@ impl std::fmt::Display for Wanted {
             write!(f, "{org}/")?;
         }
         f.write_str(&self.name)?;
-        self.version.map_or(Ok(()), |version| write!(f, "/v{version}"))
+        self.version.map_or(Ok(()), |version| write!(f, "@{version}"))
     }
 }
 

@@ -36,6 +36,9 @@ Exit codes:
 pub(crate) struct Arguments {
     #[command(flatten)]
     which: Which,
+    /// Build with optimizations.
+    #[arg(long)]
+    release: bool,
     /// Build nothing: what only a built service can tell is left out.
     #[arg(long)]
     no_build: bool,
@@ -132,7 +135,7 @@ impl Findings {
 pub(crate) fn check(arguments: &Arguments, output: &mut Output) -> Result<u8, Failure> {
     let mut findings = Findings::default();
     findings.begin("project");
-    let project = match Project::find(arguments.which.manifest_path.as_deref()) {
+    let project = match Project::find(&arguments.which) {
         Ok(project) => Some(project),
         // A box has no project.
         Err(failure) if failure.exit_code() == NO_INPUT && arguments.which.manifest_path.is_none() => {
@@ -152,7 +155,7 @@ pub(crate) fn check(arguments: &Arguments, output: &mut Output) -> Result<u8, Fa
             if stderr().is_terminal() {
                 eprintln!("building {}", project.package);
             }
-            program = package::build(project, arguments.which.release, &mut findings);
+            program = package::build(project, arguments.release, &mut findings);
         }
         committed::look(project.folder(), &mut findings);
     }

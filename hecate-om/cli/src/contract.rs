@@ -1,8 +1,6 @@
 //! Contracts, as locks hold them: read from files and programs, and what differs between two, told.
 
-mod package;
-mod program;
-
+use std::ffi::OsString;
 use std::fmt::Write;
 use std::fs::File;
 use std::io::{self, Read};
@@ -10,14 +8,16 @@ use std::path::Path;
 
 use hecate_om::contract_lock::{Change, ContractLock, MAX_BYTES};
 
-use crate::failure::{DATA, Failure, IO, NO_INPUT};
-pub(crate) use package::Package;
-pub(crate) use program::contract_of;
+use crate::failure::{DATA, Failure, IO, NO_INPUT, SOFTWARE};
+use crate::inspect::runs_service;
+use crate::output::visible;
+use crate::program::ask;
+use crate::project::{How, Project};
 
 /// Reads a lock, a printed contract, or the program of a service, whichever stands at a path.
 pub(crate) fn read(path: &Path) -> Result<ContractLock, Failure> {
-    if program::is_service(path)? {
-        return contract_of(path);
+    if runs_service(path)? {
+        return of_program(path);
     }
     let text = text(path).map_err(|error| unreadable(path, &error))?;
     ContractLock::of_either(&text).map_err(|faults| {
@@ -37,6 +37,37 @@ pub(crate) fn lock_at(path: &Path) -> Result<Option<ContractLock>, Failure> {
             .help("take it back from version control, or remove it and run `hecate-om lock`")
     })?;
     Ok(Some(lock))
+}
+
+/// What the services promise that the programs of a package run now; it is built for that, whatever its lock says.
+///
+/// # Errors
+/// It does not build, or runs no service.
+pub(crate) fn of_project(project: &Project, arguments: &[OsString]) -> Result<ContractLock, Failure> {
+    let built = project.build(How { is_lock_lifted: true, arguments, ..How::default() })?;
+    let mut contracts = ContractLock::default();
+    for program in built.services.iter().filter_map(|service| service.program.as_deref()) {
+        contracts.services.extend(of_program(program)?.services);
+    }
+    if contracts.services.is_empty() {
+        let what = format!("no program of package `{}` runs a service", project.package);
+        return Err(Failure::new(DATA, what).help("give it a `main` that is `hecate_om::run::<MyService>()`"));
+    }
+    Ok(contracts)
+}
+
+/// What a program says that its service promises. Only one that says in its record that it runs a service is asked.
+fn of_program(program: &Path) -> Result<ContractLock, Failure> {
+    let failed = |why: String| Failure::new(SOFTWARE, format!("`{} contract` {why}", program.display()));
+    let answer = ask(program, "contract", MAX_BYTES as u64 + 1).map_err(|error| failed(error.to_string()))?;
+    if !answer.status.success() {
+        return Err(failed(format!("failed ({}): {}", answer.status, escaped(&answer.complaint))));
+    }
+    let text = String::from_utf8(answer.printed).map_err(|_| failed("printed what is no text".to_owned()))?;
+    ContractLock::of_contract(&text).map_err(|faults| {
+        failed(format!("printed what is no contract: {}", escaped(&faults.to_string())))
+            .help("build it with the version of `hecate-om` that this command is of")
+    })
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Failure {
@@ -74,12 +105,7 @@ pub(crate) fn told(changes: &[Change]) -> String {
 
 /// Names may come from contracts of others: nothing of them reaches a terminal but as text.
 fn escaped(text: &str) -> String {
-    let is_bidi = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c != '\n' && (c.is_control() || is_bidi(c)) { shown.extend(c.escape_unicode()) } else { shown.push(c) }
-    }
-    shown
+    text.split('\n').map(visible).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]

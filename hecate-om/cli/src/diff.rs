@@ -14,10 +14,23 @@ use crate::output::Output;
 const BREAKS: u8 = 1;
 
 #[derive(Debug, Args)]
-#[command(after_help = "Exit codes:\n  0  nothing that breaks callers\n  1  something that does\n\n\
-                  Example:\n  hecate-om diff contract.lock.json target/release/hecate-weather")]
+#[command(after_help = "\
+Each of the two is a contract.lock.json, what `<service> contract` printed, or the program of a service, which is \
+asked for it.
+
+Example:
+  hecate-om diff contract.lock.json target/release/hecate-weather
+
+Exit codes:
+   0  nothing of it breaks callers
+   1  something does
+  64  the command line is wrong
+  65  one of them is no contract
+  66  one of them is not there
+  70  a program does not tell its contract
+  74  something cannot be read or printed")]
 pub(crate) struct Arguments {
-    /// The contract as it was: a `contract.lock.json`, what `<service> contract` printed, or a service's program.
+    /// The contract as it was.
     #[arg(value_name = "A")]
     old: PathBuf,
     /// The contract as it is.

@@ -10,6 +10,7 @@ use clap::Args;
 use hecate_om::manifest::Manifest;
 use serde_json::{Value, json};
 
+use self::binary::{Records, Unreadable};
 use crate::failure::{DATA, Failure, IO, NO, NO_INPUT};
 use crate::output::{Output, visible};
 
@@ -57,18 +58,10 @@ impl Kept {
 /// When it cannot be read, is no program, or keeps something that is no manifest. No manifest is no error.
 pub(crate) fn manifests_of(path: &Path) -> Result<Vec<Kept>, Failure> {
     let shown = path.display();
-    let failed = |error: std::io::Error| {
-        let code = if error.kind() == ErrorKind::NotFound { NO_INPUT } else { IO };
-        Failure::new(code, format!("cannot read {shown}: {error}"))
-    };
-    // To open a pipe would wait for whoever writes.
-    if !std::fs::metadata(path).map_err(failed)?.is_file() {
+    let Some(records) = records_of(path)? else {
         return Err(Failure::new(DATA, format!("{shown} is no file")).help("give it the path of a program"));
-    }
-    let file = BufReader::new(File::open(path).map_err(failed)?);
-    let records = binary::records(file).map_err(|error| {
-        Failure::new(DATA, format!("{shown} {}", visible(&error.to_string()))).help("build it again")
-    })?;
+    };
+    let records = records.map_err(|error| damaged(path, &error))?;
     let mut kept = Vec::with_capacity(records.manifests.len());
     for (number, text) in records.manifests.into_iter().enumerate() {
         let manifest = Manifest::parse(&text).map_err(|errors| {
@@ -83,6 +76,38 @@ pub(crate) fn manifests_of(path: &Path) -> Result<Vec<Kept>, Failure> {
     }
     kept.sort_by(|one, other| (!one.is_run, &one.manifest.name).cmp(&(!other.is_run, &other.manifest.name)));
     Ok(kept)
+}
+
+/// Whether a file is a program that runs a service. What is no program at all runs none.
+///
+/// # Errors
+/// When it cannot be read, and when it is a program that is damaged.
+pub(crate) fn runs_service(path: &Path) -> Result<bool, Failure> {
+    match records_of(path)? {
+        None | Some(Err(Unreadable::Empty | Unreadable::NoBinary)) => Ok(false),
+        Some(records) => Ok(!records.map_err(|error| damaged(path, &error))?.run.is_empty()),
+    }
+}
+
+/// What a file keeps, or why that cannot be told; nothing of what is no file.
+fn records_of(path: &Path) -> Result<Option<Result<Records, Unreadable>>, Failure> {
+    let failed = |error: std::io::Error| {
+        let code = if error.kind() == ErrorKind::NotFound { NO_INPUT } else { IO };
+        Failure::new(code, format!("cannot read {}: {error}", path.display()))
+    };
+    // To open a pipe would wait for whoever writes.
+    if !std::fs::metadata(path).map_err(failed)?.is_file() {
+        return Ok(None);
+    }
+    Ok(Some(binary::records(BufReader::new(File::open(path).map_err(failed)?))))
+}
+
+fn damaged(path: &Path, error: &Unreadable) -> Failure {
+    let help = match error {
+        Unreadable::Empty | Unreadable::NoBinary => "give it the path of a program or a library that was built",
+        _ => "build it again",
+    };
+    Failure::new(DATA, format!("{} {}", path.display(), visible(&error.to_string()))).help(help)
 }
 
 /// Prints what a binary keeps.
@@ -114,7 +139,7 @@ fn told(kept: &Kept) -> String {
         .iter()
         .map(|capability| {
             let kind = serde_json::to_value(capability.kind).unwrap_or_default();
-            let name = format!("{}/v{}", visible(&capability.name), capability.version);
+            let name = format!("{}@{}", visible(&capability.name), capability.version);
             let kind = kind.as_str().unwrap_or_default().to_owned();
             [name, kind, visible(&capability.access), visible(&capability.description)]
         })
@@ -126,4 +151,23 @@ fn told(kept: &Kept) -> String {
         text += &format!("  uses {}\n", visible(name));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_only_looks_like_a_record_is_no_program() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        assert_eq!(runs_service(&path).unwrap_err().exit_code(), NO_INPUT);
+        assert!(!runs_service(folder.path()).unwrap());
+        for text in [&b""[..], b"{}", b"#!/bin/sh\n", b"hecate-om\0\0\x01\x0b\0\0\0hecate-echo"] {
+            std::fs::write(&path, text).unwrap();
+            assert!(!runs_service(&path).unwrap(), "{text:?}");
+        }
+        std::fs::write(&path, b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0").unwrap();
+        assert_eq!(runs_service(&path).unwrap_err().exit_code(), DATA);
+    }
 }

@@ -40,7 +40,7 @@ enum Command {
     /// Make a service: sources, tests, image, units, workflows.
     #[command(visible_alias = "scaffold")]
     New(new::Arguments),
-    /// Add to the service of this folder.
+    /// Add a capability to the service in this folder.
     Add(add::Arguments),
     /// Print what a service is deployed with, from its manifest.
     Render(render::Arguments),
@@ -60,10 +60,12 @@ const GROUPS: [(&str, &[&str]); 2] = [
 
 /// The first that somebody types.
 const BEGIN: &str = "\
-To begin, in the folder of a service:
-  hecate-om check        is all well?
-  cargo run              start it
-  hecate-om services     see that it runs, from another shell
+To begin:
+  hecate-om new hecate-weather                       a service, in a folder of that name
+  cargo test                                         in that folder
+  cargo run                                          start it
+  hecate-om call weather.greet@1 '{\"name\":\"Ada\"}'    call it, from another shell
+  hecate-om render quadlet                           what it is deployed with
 
 Exit codes are those of sysexits.h, and 1 is a plain no: `hecate-om COMMAND --help` lists them.";
 
@@ -72,7 +74,10 @@ pub(crate) fn command() -> clap::Command {
     let command = Line::command();
     let about = |name: &str| {
         let found = command.get_subcommands().find(|known| known.get_name() == name);
-        found.and_then(clap::Command::get_about).map(|about| format!("  {name:<14}{about}\n"))
+        let also = |command: &clap::Command| {
+            command.get_visible_aliases().map(|alias| format!("; also `{alias}`")).collect::<String>()
+        };
+        found.and_then(|found| Some(format!("  {name:<14}{}{}\n", found.get_about()?, also(found))))
     };
     let mut text = String::new();
     for (title, names) in GROUPS {

@@ -1,45 +1,55 @@
 //! The lock of contracts: written, compared with what is compiled, and changed where that is meant.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::Args;
 use hecate_om::contract_lock::{Change, ContractLock, changes};
 use serde_json::json;
 
-use crate::contract::{self, Package};
-use crate::failure::{CANNOT_CREATE, Failure};
+use crate::contract;
+use crate::failure::Failure;
+use crate::file;
 use crate::output::Output;
+use crate::project::{Project, Which};
 
 /// The lock would have to change, and may not.
 const UNLIKE: u8 = 1;
 
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Exit codes:\n  0  the lock is what the code is, or was made so\n  1  it would have to change\n\n\
-                  Example:\n  hecate-om lock            # writes contract.lock.json, or tells what it does not know\n  \
-                  hecate-om lock --accept   # takes what breaks no caller"
-)]
+#[command(after_help = "\
+The lock is contract.lock.json beside the Cargo.toml, to be committed: to remove or rename a capability that is in it \
+does not compile, and a change of a message that callers could not bear fails the tests. Without an option, a lock \
+that is missing is written, and one that is there is compared with the code, which is built for it.
+
+Examples:
+  hecate-om lock            # what does the lock not know?
+  hecate-om lock --accept   # take what breaks no caller
+  hecate-om lock --check -- --locked
+
+Exit codes:
+   0  the lock is what the code is, or was made so
+   1  it would have to change
+  64  the command line is wrong
+  65  the lock, or the project, cannot be read, or no program runs a service
+  66  there is no Cargo.toml
+  70  it does not build, or does not tell its contract
+  73  the lock cannot be written
+  74  something cannot be read or printed")]
 pub(crate) struct Arguments {
-    /// Take changes that break no caller.
+    /// Take what is new, and every other change that breaks no caller.
     #[arg(long)]
     accept: bool,
-    /// Take all changes: no caller needs the contract as it was.
+    /// Take every change: no caller needs the contract as it was.
     #[arg(long)]
     accept_breaking: bool,
-    /// Write nothing; for CI.
+    /// Write nothing, not even where there is no lock; for CI.
     #[arg(long, conflicts_with_all = ["accept", "accept_breaking"])]
     check: bool,
-    /// The package, where the folder has several.
-    #[arg(short, long)]
-    package: Option<String>,
-    /// Where the package is.
-    #[arg(long, default_value = ".", value_name = "PATH")]
-    folder: PathBuf,
+    #[command(flatten)]
+    which: Which,
     /// What `cargo build` is given besides, as in `-- --features tea`.
-    #[arg(last = true)]
+    #[arg(last = true, value_name = "FOR CARGO")]
     cargo: Vec<OsString>,
 }
 
@@ -53,15 +63,15 @@ enum State {
 }
 
 pub(crate) fn lock(arguments: &Arguments, output: &mut Output) -> Result<u8, Failure> {
-    let package = Package::find(&arguments.folder, arguments.package.as_deref())?;
-    let path = package.lock();
+    let project = Project::find(&arguments.which)?;
+    let path = project.contract_lock();
     let old = contract::lock_at(&path)?;
-    let new = package.contracts(&arguments.cargo)?;
+    let new = contract::of_project(&project, &arguments.cargo)?;
     let found = old.as_ref().map(|old| changes(old, &new)).unwrap_or_default();
     let state = State::of(old.as_ref(), &found);
     let is_written = arguments.writes(state) && old.as_ref().is_none_or(|old| old.to_json() != new.to_json());
     if is_written {
-        write(&path, &new)?;
+        file::replace(&path, &new.to_json())?;
     }
     let is_held = is_written || state == State::Current;
     let text = contract::told(&found) + &state.verdict(&path, is_written, &new);
@@ -130,23 +140,6 @@ fn counted_capabilities(count: usize) -> String {
     if count == 1 { "1 capability".to_owned() } else { format!("{count} capabilities") }
 }
 
-/// Whole or not at all.
-fn write(path: &Path, lock: &ContractLock) -> Result<(), Failure> {
-    let temporary = path.with_extension(format!("json.{}.tmp", std::process::id()));
-    let written = replace(path, &temporary, &lock.to_json());
-    written.map_err(|error| {
-        let _ = fs::remove_file(&temporary);
-        Failure::new(CANNOT_CREATE, format!("cannot write `{}`: {error}", path.display()))
-    })
-}
-
-fn replace(path: &Path, temporary: &Path, text: &str) -> io::Result<()> {
-    let mut file = File::create_new(temporary)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(temporary, path)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,8 +150,7 @@ mod tests {
             accept,
             accept_breaking,
             check,
-            package: None,
-            folder: PathBuf::new(),
+            which: Which::default(),
             cargo: Vec::new(),
         };
         use State::{Breaking, Compatible, Current, Missing};
@@ -168,16 +160,5 @@ mod tests {
         assert_eq!(writes(arguments(false, false, false)), [true, false, false, false]);
         assert_eq!(writes(arguments(true, false, false)), [true, true, true, false]);
         assert_eq!(writes(arguments(false, true, false)), [true; 4]);
-    }
-
-    #[test]
-    fn a_lock_is_replaced_whole_or_not_at_all() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("contract.lock.json");
-        write(&path, &ContractLock::default()).unwrap();
-        assert_eq!(ContractLock::parse(&fs::read_to_string(&path).unwrap()).unwrap(), ContractLock::default());
-        let gone = folder.path().join("gone/contract.lock.json");
-        assert_eq!(write(&gone, &ContractLock::default()).unwrap_err().exit_code(), CANNOT_CREATE);
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

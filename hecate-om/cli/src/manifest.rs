@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::failure::{Failure, SOFTWARE};
 use crate::output::Output;
-use crate::project::{Project, Which};
+use crate::project::{How, Project, Which};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -25,14 +25,17 @@ Exit codes:
 pub(crate) struct Arguments {
     #[command(flatten)]
     which: Which,
+    /// Build with optimizations.
+    #[arg(long)]
+    release: bool,
     /// Which service, where a package has several.
     #[arg(long, value_name = "NAME")]
     service: Option<String>,
 }
 
 pub(crate) fn print(arguments: &Arguments, output: &mut Output) -> Result<u8, Failure> {
-    let project = Project::find(arguments.which.manifest_path.as_deref())?;
-    let built = project.build(arguments.which.release)?;
+    let project = Project::find(&arguments.which)?;
+    let built = project.build(How { is_release: arguments.release, ..How::default() })?;
     let kept = &built.service(arguments.service.as_deref())?.kept;
     let manifest: Value = serde_json::from_str(&kept.text)
         .map_err(|error| Failure::new(SOFTWARE, format!("a manifest that was read is none: {error}")))?;

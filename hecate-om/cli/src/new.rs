@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use clap::Args;
+use hecate_om::contract_lock;
 use minijinja::Value;
 use serde::Serialize;
 use serde_json::json;
@@ -22,7 +23,8 @@ use self::name::ServiceName;
 use self::place::{Place, Rendered};
 use crate::failure::{Failure, USAGE};
 use crate::output::Output;
-use crate::render::{self, Deployment, Kind, OmSource, TOOLCHAIN};
+use crate::project::OmSource;
+use crate::render::{self, Deployment, Kind, TOOLCHAIN};
 use crate::template::{Template, invisible, template};
 
 pub(crate) use name::{capitalised, is_keyword};
@@ -31,15 +33,27 @@ pub(crate) use name::{capitalised, is_keyword};
 const MOST_DESCRIPTION: usize = 200;
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(after_help = "\
+A service with one capability that works: with tests, README.md, the lock of its contract, an image, units and \
+workflows. All of it is written, or nothing.
+
+Examples:
   hecate-om new hecate-weather --description \"Forecasts over the mesh\"
   hecate-om new hecate-weather --org acme --vertical-slices
-  hecate-om scaffold --name hecate-weather --dry-run")]
+  hecate-om scaffold --name hecate-weather --dry-run
+
+Exit codes:
+   0  the project is there, or would be
+  64  the command line is wrong, or a service cannot be called that
+  66  hecate-om is not where it is said to be
+  70  a file cannot be rendered
+  73  something is in the way, or cannot be written
+  74  something cannot be read or printed")]
 pub(crate) struct Arguments {
     /// The name of the service, kebab-case.
     #[arg(value_name = "NAME", required_unless_present = "named", conflicts_with = "named")]
     name: Option<String>,
-    /// The same.
+    /// The same, as an option.
     #[arg(long = "name", value_name = "NAME", id = "named")]
     named: Option<String>,
     /// What it is for, in one line.
@@ -54,7 +68,8 @@ pub(crate) struct Arguments {
     /// Where to put the project [default: a folder NAME; this one, where it is called NAME and has no files].
     #[arg(long, value_name = "FOLDER")]
     path: Option<PathBuf>,
-    /// A desk for each thing that the service does: commands, projections and queries.
+    /// Lay the sources out by what the service does, a module with all that it needs (a desk) for each thing: commands,
+    /// projections and queries.
     #[arg(long)]
     vertical_slices: bool,
     /// Where hecate-om comes from: the folder of a checkout, the address of a git repository, or a version
@@ -131,7 +146,7 @@ fn description(text: &str) -> Result<String, Failure> {
 }
 
 fn call(service: &Deployment) -> String {
-    format!("target/debug/{} call {}.greet@1 '{{\"name\":\"Ada\"}}'", service.name, service.scope)
+    format!("hecate-om call {}.greet@1 '{{\"name\":\"Ada\"}}'", service.scope)
 }
 
 /// What decides which files there are, and not what they say of the service.
@@ -176,6 +191,8 @@ fn files(
         ("CHANGELOG.md", template!("new/CHANGELOG.md")),
         ("Cargo.toml", template!("new/Cargo.toml")),
         ("README.md", template!("new/README.md")),
+        // What `hecate-om lock` would write, without a build: tests/lock.rs builds, and compares.
+        (contract_lock::FILE, template!("new/contract.lock.json")),
         ("rust-toolchain.toml", template!("new/rust-toolchain.toml")),
         ("src/main.rs", template!("new/src/main.rs")),
         ("tests/contract.rs", template!("new/tests/contract.rs")),

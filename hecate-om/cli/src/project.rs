@@ -1,25 +1,30 @@
-//! The package of a folder: what cargo says of it, and what it builds.
+//! The package of a folder: what cargo says of it, what it builds, and what it takes from elsewhere.
+
+mod build;
+mod source;
 
 use std::ffi::OsString;
-use std::io::{IsTerminal, stderr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use clap::Args;
+use hecate_om::contract_lock::FILE;
 use serde::Deserialize;
 
 use crate::failure::{DATA, Failure, NO_INPUT, SOFTWARE};
-use crate::inspect::{Kept, manifests_of};
 
-/// Which package is meant, and how it is built.
+pub(crate) use build::{How, Service};
+pub(crate) use source::OmSource;
+
+/// Which package is meant.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Which {
     /// The Cargo.toml of the package; without it, that of this folder or of the nearest above it.
     #[arg(long, value_name = "FILE")]
     pub(crate) manifest_path: Option<PathBuf>,
-    /// Build with optimizations.
-    #[arg(long)]
-    pub(crate) release: bool,
+    /// The package of this name, in the same workspace.
+    #[arg(short, long, value_name = "NAME")]
+    pub(crate) package: Option<String>,
 }
 
 /// A package.
@@ -35,6 +40,10 @@ pub(crate) struct Project {
     pub(crate) dependencies: Vec<Dependency>,
     /// The names of its library and programs, as the compiler knows them.
     crates: Vec<String>,
+    /// Where cargo puts what it builds.
+    target: PathBuf,
+    /// Where it puts what lies below that.
+    build: PathBuf,
 }
 
 /// What a package depends on.
@@ -45,24 +54,12 @@ pub(crate) struct Dependency {
     pub(crate) kind: Option<String>,
 }
 
-/// What came of a build.
-#[derive(Debug, Clone)]
-pub(crate) struct Built {
-    /// The services of the package, each once, those first that its programs run.
-    pub(crate) services: Vec<Service>,
-}
-
-/// A service of a package, and the program that runs it.
-#[derive(Debug, Clone)]
-pub(crate) struct Service {
-    pub(crate) kept: Kept,
-    pub(crate) program: Option<PathBuf>,
-}
-
 #[derive(Deserialize)]
 struct Metadata {
     packages: Vec<Package>,
     workspace_root: PathBuf,
+    target_directory: PathBuf,
+    build_directory: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -80,27 +77,17 @@ struct Target {
     kind: Vec<String>,
 }
 
-/// A line of what a build tells.
-#[derive(Deserialize)]
-struct Message {
-    reason: String,
-    manifest_path: Option<PathBuf>,
-    target: Option<Target>,
-    #[serde(default)]
-    filenames: Vec<PathBuf>,
-    executable: Option<PathBuf>,
-}
-
 /// The dependency that makes a package one of a service.
 const RUNTIME: &str = "hecate-om";
 
 impl Project {
-    /// The package of a Cargo.toml; of the one in this folder or the nearest above it where none is given.
+    /// The package that is meant: that of a Cargo.toml, by default the one in this folder or the nearest above it, or
+    /// another one of its workspace.
     ///
     /// # Errors
     /// When there is none, when cargo cannot read it, and when it is that of a workspace alone.
-    pub(crate) fn find(cargo_toml: Option<&Path>) -> Result<Self, Failure> {
-        let cargo_toml = match cargo_toml {
+    pub(crate) fn find(which: &Which) -> Result<Self, Failure> {
+        let cargo_toml = match which.manifest_path.as_deref() {
             Some(path) if path.is_dir() => path.join("Cargo.toml"),
             Some(path) => path.to_owned(),
             None => nearest()?,
@@ -120,28 +107,39 @@ impl Project {
         }
         let metadata: Metadata = serde_json::from_slice(&told.stdout)
             .map_err(|error| Failure::new(SOFTWARE, format!("cargo tells what is not understood: {error}")))?;
-        let services: Vec<String> = metadata
-            .packages
-            .iter()
-            .filter(|package| package.dependencies.iter().any(|used| used.name == RUNTIME && used.kind.is_none()))
-            .map(|package| package.manifest_path.display().to_string())
-            .collect();
-        let Some(package) = metadata.packages.into_iter().find(|package| package.manifest_path == cargo_toml) else {
-            let help = match services.first() {
-                Some(first) => format!("choose one of its packages: --manifest-path {first}"),
-                None => "give the Cargo.toml of a package with --manifest-path".to_owned(),
+        Self::of_metadata(metadata, &cargo_toml, which.package.as_deref())
+    }
+
+    fn of_metadata(metadata: Metadata, cargo_toml: &Path, name: Option<&str>) -> Result<Self, Failure> {
+        let names: Vec<String> = metadata.packages.iter().map(|package| package.name.clone()).collect();
+        let of_service = metadata.packages.iter().find(|package| is_of_service(&package.dependencies));
+        let of_service = of_service.map(|package| package.name.clone());
+        let is_meant = |package: &Package| match name {
+            Some(name) => package.name == name,
+            None => package.manifest_path == cargo_toml,
+        };
+        let Some(package) = metadata.packages.into_iter().find(is_meant) else {
+            let what = match name {
+                Some(name) => format!("there is no package `{}` in {}", name.escape_debug(), cargo_toml.display()),
+                None => format!("{} is that of a workspace, and of no package", cargo_toml.display()),
             };
-            let what = format!("{} is that of a workspace, and of no package", cargo_toml.display());
+            let help = match of_service {
+                Some(first) => format!("name one of its packages, such as `-p {first}`: {}", names.join(", ")),
+                None if names.is_empty() => "give the Cargo.toml of a package with --manifest-path".to_owned(),
+                None => format!("name one of its packages with `-p`: {}", names.join(", ")),
+            };
             return Err(Failure::new(DATA, what).help(help));
         };
         let is_linked = |target: &&Target| target.kind.iter().any(|kind| kind == "bin" || kind.ends_with("lib"));
         Ok(Self {
             package: package.name,
-            cargo_toml,
+            cargo_toml: package.manifest_path,
             rust_version: package.rust_version,
             workspace: metadata.workspace_root,
             dependencies: package.dependencies,
             crates: package.targets.iter().filter(is_linked).map(|target| target.name.replace('-', "_")).collect(),
+            build: metadata.build_directory.unwrap_or_else(|| metadata.target_directory.clone()),
+            target: metadata.target_directory,
         })
     }
 
@@ -150,107 +148,19 @@ impl Project {
         self.cargo_toml.parent().unwrap_or(&self.cargo_toml)
     }
 
+    /// Where the lock of its contracts is, or should be.
+    pub(crate) fn contract_lock(&self) -> PathBuf {
+        self.folder().join(FILE)
+    }
+
     /// Whether it depends on the runtime.
     pub(crate) fn is_of_service(&self) -> bool {
-        self.dependencies.iter().any(|used| used.name == RUNTIME && used.kind.is_none())
-    }
-
-    /// Builds the package, which costs next to nothing when it is built, and reads what its programs and its
-    /// library keep. What cargo has to say goes to standard error; how far it is, only to a terminal.
-    ///
-    /// # Errors
-    /// When it does not build, and when something in the build cannot be read.
-    pub(crate) fn build(&self, is_release: bool) -> Result<Built, Failure> {
-        let mut build = cargo();
-        build.args(["build", "--message-format", "json-render-diagnostics", "--manifest-path"]).arg(&self.cargo_toml);
-        build.args(["--package", &self.package]);
-        if is_release {
-            build.arg("--release");
-        }
-        if !stderr().is_terminal() {
-            build.arg("--quiet");
-        }
-        let told = build.stderr(Stdio::inherit()).output().map_err(|error| no_cargo(&error))?;
-        if !told.status.success() {
-            return Err(Failure::new(SOFTWARE, format!("`{}` does not build; cargo says why above", self.package)));
-        }
-        let (mut programs, mut libraries) = (Vec::new(), Vec::new());
-        // A message that is not understood is none that is needed.
-        let messages = told.stdout.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok());
-        for message in messages.filter(|message: &Message| message.reason == "compiler-artifact") {
-            if message.manifest_path.as_deref() != Some(&self.cargo_toml) {
-                continue;
-            }
-            let kinds = message.target.map(|target| target.kind).unwrap_or_default();
-            match message.executable {
-                Some(program) if kinds.iter().any(|kind| kind == "bin") => programs.push(program),
-                _ => libraries
-                    .extend(message.filenames.into_iter().filter(|name| name.extension() == Some("rlib".as_ref()))),
-            }
-        }
-        self.services(&programs, &libraries)
-    }
-
-    fn services(&self, programs: &[PathBuf], libraries: &[PathBuf]) -> Result<Built, Failure> {
-        let mut services: Vec<Service> = Vec::new();
-        for program in programs {
-            let own = manifests_of(program)?.into_iter().filter(|kept| kept.is_run || self.declares(kept));
-            for kept in own {
-                let program = kept.is_run.then(|| program.clone());
-                match services.iter_mut().find(|known| known.kept.manifest.name == kept.manifest.name) {
-                    Some(known) if known.program.is_none() => *known = Service { kept, program },
-                    Some(_) => {}
-                    None => services.push(Service { kept, program }),
-                }
-            }
-        }
-        for library in libraries {
-            for kept in manifests_of(library)?.into_iter().filter(|kept| self.declares(kept)) {
-                if !services.iter().any(|known| known.kept.manifest.name == kept.manifest.name) {
-                    services.push(Service { kept, program: None });
-                }
-            }
-        }
-        services.sort_by_key(|service| service.program.is_none());
-        Ok(Built { services })
-    }
-
-    /// Whether a service is one of this package, and not of one that it is linked with.
-    fn declares(&self, kept: &Kept) -> bool {
-        let of = kept.manifest.callback_module.split("::").next().unwrap_or_default();
-        self.crates.iter().any(|own| own == of)
+        is_of_service(&self.dependencies)
     }
 }
 
-impl Built {
-    /// The service of that name; without one, the only service, or the only one that a program runs.
-    ///
-    /// # Errors
-    /// When there is none, and when it is not clear which.
-    pub(crate) fn service(&self, name: Option<&str>) -> Result<&Service, Failure> {
-        let names = || self.services.iter().map(|service| &*service.kept.manifest.name).collect::<Vec<_>>().join(", ");
-        if let Some(name) = name {
-            let found = self.services.iter().find(|service| service.kept.manifest.name == name);
-            return found.ok_or_else(|| {
-                let what = format!("there is no service `{}` in this package", name.escape_debug());
-                let help = match self.services.first() {
-                    Some(first) => format!("its services are {}: --service {}", names(), first.kept.manifest.name),
-                    None => "it has none; write `#[hecate_service(name = \"..\")]` above an impl block".to_owned(),
-                };
-                Failure::new(DATA, what).help(help)
-            });
-        }
-        let run: Vec<&Service> = self.services.iter().filter(|service| service.program.is_some()).collect();
-        match (&*self.services, &*run) {
-            ([one], _) => Ok(one),
-            (_, [one]) => Ok(one),
-            ([], _) => Err(Failure::new(DATA, "this package has no service").help(
-                "write `#[hecate_service(name = \"..\")]` above an impl block, and call `hecate_om::run` in `main`",
-            )),
-            ([first, ..], _) => Err(Failure::new(DATA, format!("this package has several services: {}", names()))
-                .help(format!("choose one: --service {}", first.kept.manifest.name))),
-        }
-    }
+fn is_of_service(dependencies: &[Dependency]) -> bool {
+    dependencies.iter().any(|used| used.name == RUNTIME && used.kind.is_none())
 }
 
 /// The Cargo.toml of this folder, or of the nearest above it.
@@ -259,17 +169,56 @@ fn nearest() -> Result<PathBuf, Failure> {
         .map_err(|error| Failure::new(NO_INPUT, format!("the current folder cannot be found: {error}")))?;
     let found = folder.ancestors().map(|above| above.join("Cargo.toml")).find(|path| path.is_file());
     found.ok_or_else(|| {
-        Failure::new(NO_INPUT, format!("there is no Cargo.toml in {} nor above it", folder.display()))
-            .help("go into the folder of a service, or give its Cargo.toml with --manifest-path")
+        Failure::new(NO_INPUT, format!("there is no Cargo.toml in {} nor above it", folder.display())).help(
+            "go into the folder of a service, give its Cargo.toml with --manifest-path, or make one: \
+                 `hecate-om new NAME`",
+        )
     })
 }
 
-/// The cargo that runs this program, if one does.
-pub(crate) fn cargo() -> Command {
-    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")))
+/// The cargo that runs this program, if one does. It asks nobody.
+fn cargo() -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
+    cargo.stdin(Stdio::null());
+    cargo
 }
 
 fn no_cargo(error: &std::io::Error) -> Failure {
     Failure::new(SOFTWARE, format!("cargo cannot be run: {error}"))
         .help("install Rust (https://rustup.rs), or put cargo on the PATH")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_package_is_that_of_the_cargo_toml_or_the_one_that_is_named() {
+        let package = |name: &str, folder: &str, used: &[&str]| {
+            let used: Vec<_> = used.iter().map(|name| json!({"name": name, "kind": null})).collect();
+            let path = format!("{folder}/Cargo.toml");
+            json!({"name": name, "manifest_path": path, "rust_version": null, "dependencies": used, "targets": []})
+        };
+        let find = |cargo_toml: &str, name| {
+            let metadata = json!({
+                "workspace_root": "/w", "target_directory": "/w/target",
+                "packages": [package("w", "/w", &[]), package("a", "/w/a", &["hecate-om"])],
+            });
+            Project::of_metadata(serde_json::from_value(metadata).unwrap(), Path::new(cargo_toml), name)
+        };
+        assert_eq!(find("/w/a/Cargo.toml", None).unwrap().contract_lock(), Path::new("/w/a/contract.lock.json"));
+        assert_eq!(find("/w/Cargo.toml", None).unwrap().package, "w");
+        let named = find("/w/Cargo.toml", Some("a")).unwrap();
+        assert_eq!((named.folder(), named.is_of_service()), (Path::new("/w/a"), true));
+        for (cargo_toml, name, what) in
+            [("/w/Cargo.toml", Some("b"), "there is no package `b`"), ("/v/Cargo.toml", None, "and of no package")]
+        {
+            let failure = find(cargo_toml, name).unwrap_err();
+            assert_eq!(failure.exit_code(), DATA);
+            let told = failure.told(false);
+            assert!(told.contains(what) && told.contains("such as `-p a`: w, a"), "{told}");
+        }
+    }
 }

@@ -1,34 +1,50 @@
 //! `render`: what a service is deployed with, from its manifest and from nothing else.
 
 mod deployment;
-mod project;
 
-use std::fs;
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use hecate_om::manifest::Manifest;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::failure::{CANNOT_CREATE, Failure, USAGE};
-use crate::output::Output;
+use crate::failure::{DATA, Failure, NO_INPUT};
+use crate::output::{Output, visible};
+use crate::project::{How, OmSource, Project, Which};
 use crate::template::{Template, template};
 
 pub(crate) use deployment::{Deployment, LOCAL_REGISTRY};
-pub(crate) use project::Project;
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(after_help = "\
+The project in this folder is built for its manifest; nothing but the manifest, and the toolchain and the hecate-om \
+that the project has, decides what is rendered.
+
+Examples:
   hecate-om render quadlet
   hecate-om render compose --write
-  hecate-om render k8s --manifest target/release/hecate/hecate-weather.manifest.json")]
+  hecate-om render k8s --manifest target/release/hecate/hecate-weather.manifest.json
+
+Exit codes:
+   0  it is printed, or written
+  64  the command line is wrong
+  65  there is no such service or no manifest, or it is not clear which
+  66  there is no Cargo.toml, or no such file
+  70  it does not build, or the format cannot hold what the manifest says
+  73  the file cannot be written
+  74  something cannot be read or printed")]
 pub(crate) struct Arguments {
     /// What to render.
     #[arg(value_enum)]
     what: Kind,
-    /// Of this manifest, instead of that of the project in this folder, which is built for it.
-    #[arg(long, value_name = "FILE", conflicts_with = "service")]
+    /// Of this manifest.json, instead of that of the project in this folder.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["service", "manifest_path", "package"])]
     manifest: Option<PathBuf>,
+    #[command(flatten)]
+    which: Which,
     /// Of this service, where the package has several.
     #[arg(long, value_name = "NAME")]
     service: Option<String>,
@@ -71,17 +87,6 @@ impl Kind {
     }
 }
 
-/// Where the hecate-om of a project comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum OmSource {
-    /// The folder of a checkout.
-    Path(String),
-    Git(String),
-    /// Of a registry.
-    Version(String),
-}
-
 /// The toolchain that this was tested with, for whoever has not chosen one.
 pub(crate) const TOOLCHAIN: &str = "1.95.0";
 
@@ -109,16 +114,18 @@ pub(crate) fn file(
 }
 
 pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Result<u8, Failure> {
-    let project = if arguments.manifest.is_some() { None } else { Some(Project::here()?) };
-    let manifest = match (&arguments.manifest, &project) {
-        (Some(path), _) => project::parse(path)?,
-        (None, Some(project)) => project.manifest(arguments.service.as_deref())?,
-        (None, None) => return Err(Failure::new(USAGE, "nothing to render from")),
+    let (project, manifest) = match &arguments.manifest {
+        Some(path) => (None, parsed(path)?),
+        None => {
+            let project = Project::find(&arguments.which)?;
+            let manifest = project.build(How::default())?.service(arguments.service.as_deref())?.kept.manifest.clone();
+            (Some(project), manifest)
+        }
     };
     let service = Deployment::of(&manifest)?;
     let toolchain = project.as_ref().and_then(Project::toolchain).unwrap_or_else(|| TOOLCHAIN.to_owned());
-    let version = || OmSource::Version(env!("CARGO_PKG_VERSION").to_owned());
-    let om = project.as_ref().and_then(Project::hecate_om).unwrap_or_else(version);
+    let om = project.as_ref().map(Project::hecate_om).transpose()?.flatten();
+    let om = om.unwrap_or_else(|| OmSource::Version(env!("CARGO_PKG_VERSION").to_owned()));
     let package = project.as_ref().map_or(&*service.name, |project| &project.package);
     let text = file(arguments.what, &service, package, &toolchain, &om)?;
     let name = arguments.what.file(&service.name);
@@ -126,19 +133,81 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Result<u8, Fail
         output.result(&text, &json!({"file": name, "text": text}))?;
         return Ok(0);
     };
-    let path = project.folder.join(&name);
+    let path = project.folder().join(&name);
     let verb = match fs::read_to_string(&path) {
         Ok(found) if found == text => "identical",
         Ok(_) => "update",
         Err(_) => "create",
     };
     if verb != "identical" {
-        let failed = |error| Failure::new(CANNOT_CREATE, format!("{} cannot be written: {error}", path.display()));
-        let temporary = path.with_extension("hecate-om-new");
-        path.parent().map_or(Ok(()), fs::create_dir_all).map_err(failed)?;
-        let written = fs::write(&temporary, &text).and_then(|()| fs::rename(&temporary, &path));
-        written.inspect_err(|_| drop(fs::remove_file(&temporary))).map_err(failed)?;
+        crate::file::replace(&path, &text)?;
     }
     output.result(&format!("{verb:>11}  {name}\n"), &json!({"file": name, "verb": verb}))?;
     Ok(0)
+}
+
+/// A manifest of a file.
+///
+/// # Errors
+/// It cannot be read, is too large, or is no manifest; all that is wrong with it is told.
+fn parsed(path: &Path) -> Result<Manifest, Failure> {
+    let shown = path.display();
+    let mut text = String::new();
+    // Of one that is longer, parsing tells.
+    File::open(path)
+        .and_then(|file| file.take(Manifest::MAX_BYTES as u64 + 1).read_to_string(&mut text))
+        .map_err(|error| Failure::new(NO_INPUT, format!("cannot read {shown}: {error}")))?;
+    Manifest::parse(&text).map_err(|errors| {
+        let errors: Vec<String> = errors.iter().map(|error| format!("\n  {}", visible(&error.to_string()))).collect();
+        Failure::new(DATA, format!("{shown} is no manifest of a service:{}", errors.concat()))
+            .help("give the manifest.json of a build, or what `<service> manifest` printed")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use yaml_rust2::{Yaml, YamlLoader};
+
+    use super::*;
+
+    fn rendered(kind: Kind) -> String {
+        let service =
+            Deployment::new("acme-widgets", "0.1.0", "Widgets", "acme_widgets", "localhost/x".to_owned(), 8470);
+        file(kind, &service, "acme-widgets", TOOLCHAIN, &OmSource::Version("0.1.0".to_owned())).unwrap()
+    }
+
+    fn words(list: &Yaml) -> Vec<&str> {
+        list.as_vec().unwrap().iter().filter_map(Yaml::as_str).collect()
+    }
+
+    /// An image that an engine keeps no health check of, or no volume, is run as it should be all the same.
+    #[test]
+    fn each_way_to_run_it_asks_for_its_health_and_keeps_what_lasts_by_itself() {
+        let unit = rendered(Kind::Quadlet);
+        for line in [
+            "HealthCmd=[\"/acme-widgets\",\"health\",\"--ready\"]",
+            "Volume=acme-widgets-state:/var/lib/acme-widgets:U",
+            "Image=localhost/x:0.1.0",
+        ] {
+            assert!(unit.lines().any(|found| found == line), "no `{line}` in {unit}");
+        }
+
+        let compose = &YamlLoader::load_from_str(&rendered(Kind::Compose)).unwrap()[0];
+        let service = &compose["services"]["acme-widgets"];
+        assert_eq!(words(&service["healthcheck"]["test"]), ["CMD", "/acme-widgets", "health", "--ready"]);
+        assert!(words(&service["volumes"]).contains(&"state:/var/lib/acme-widgets"));
+        assert_eq!(compose["volumes"]["state"]["name"].as_str(), Some("acme-widgets-state"));
+
+        let objects = YamlLoader::load_from_str(&rendered(Kind::K8s)).unwrap();
+        assert_eq!(objects[0]["kind"].as_str(), Some("PersistentVolumeClaim"));
+        let pod = &objects[1]["spec"]["template"]["spec"];
+        let container = &pod["containers"][0];
+        for (probe, path) in [("startupProbe", "/startupz"), ("livenessProbe", "/livez"), ("readinessProbe", "/readyz")]
+        {
+            assert_eq!(container[probe]["httpGet"]["path"].as_str(), Some(path));
+        }
+        assert_eq!(container["volumeMounts"][0]["mountPath"].as_str(), Some("/var/lib/acme-widgets"));
+        let claim = pod["volumes"][0]["persistentVolumeClaim"]["claimName"].as_str();
+        assert_eq!(claim, objects[0]["metadata"]["name"].as_str());
+    }
 }

@@ -98,7 +98,7 @@ fn trouble(service: &Service) -> Option<String> {
 
 fn capabilities(running: &Running) -> String {
     let row = |offer: &hecate_om::outside::Offer| {
-        let name = format!("{}/v{}", visible(&offer.name), offer.version);
+        let name = format!("{}@{}", visible(&offer.name), offer.version);
         [name, offer.kind.to_string(), visible(&offer.access), visible(&offer.description)]
     };
     table(&running.capabilities.iter().map(row).collect::<Vec<_>>(), "    ")

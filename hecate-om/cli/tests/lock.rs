@@ -1,4 +1,5 @@
-//! `hecate-om lock` and `diff` as people use them: on a package of their own, with the real cargo.
+//! `hecate-om lock` and `diff` as people use them: on a package of their own, with the real cargo; and the lock that
+//! `hecate-om new` writes.
 
 // Shared set-up fails by panicking, as a test does.
 #![allow(clippy::unwrap_used)]
@@ -70,6 +71,21 @@ impl Package {
         let _ = fs::remove_file(package.lock());
         package.write(SERVICE);
         package
+    }
+
+    /// One that `hecate-om new` makes, but for the mesh, which takes minutes to compile and is no part of a contract.
+    fn made(name: &str, shape: &[&str]) -> Self {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let _ = fs::remove_dir_all(&folder);
+        let above = Self { folder: folder.parent().unwrap().to_owned() };
+        let (code, told) = above.hecate_om(&[&["new", name][..], shape].concat());
+        assert_eq!(code, 0, "{told}");
+        fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.lock"), folder.join("Cargo.lock")).unwrap();
+        let manifest = fs::read_to_string(folder.join("Cargo.toml")).unwrap();
+        let lean = manifest.replace("/hecate-om\" }", "/hecate-om\", default-features = false }");
+        assert_ne!(manifest, lean);
+        fs::write(folder.join("Cargo.toml"), lean).unwrap();
+        Self { folder }
     }
 
     fn lock(&self) -> PathBuf {
@@ -192,4 +208,55 @@ fn a_contract_is_locked_kept_and_changed_only_where_that_is_meant() {
     assert!(!is_built && said.contains("cannot be read: line 1, column 1"), "{said}");
     let (code, told) = package.hecate_om(&["lock", "--accept-breaking"]);
     assert!(code == 65 && told.contains("help: take it back from version control"), "{told}");
+}
+
+/// The lines of a capability, from its comment on.
+fn without_capability(source: &str, comment: &str) -> String {
+    let (before, rest) = source.split_once(comment).unwrap();
+    let (_, after) = rest.split_once("\n    }\n").unwrap();
+    before.to_owned() + after
+}
+
+#[test]
+fn a_new_service_is_born_with_the_lock_that_its_code_has() {
+    for (name, shape, capability, comment) in [
+        ("acme-widgets", &[][..], "acme_widgets.greet", "    /// Greets a visitor by name.\n"),
+        ("acme-desks", &["--vertical-slices"], "acme_desks.visitors", "    /// Tells who was greeted"),
+    ] {
+        let package = Package::made(name, shape);
+        let born = fs::read_to_string(package.lock()).unwrap();
+        let (code, told) = package.hecate_om(&["lock", "--check"]);
+        assert!(code == 0 && told.contains("is what the code is"), "{code}: {told}");
+        let (code, _) = package.hecate_om(&["lock", "--accept-breaking"]);
+        assert_eq!((code, fs::read_to_string(package.lock()).unwrap()), (0, born.clone()), "byte for byte");
+        fs::remove_file(package.lock()).unwrap();
+        let (code, _) = package.hecate_om(&["lock"]);
+        assert_eq!((code, fs::read_to_string(package.lock()).unwrap()), (0, born.clone()), "byte for byte");
+
+        // A capability that goes breaks the build, which tells both ways out.
+        let path = package.folder.join("src/service.rs");
+        let source = fs::read_to_string(&path).unwrap();
+        fs::write(&path, without_capability(&source, comment)).unwrap();
+        let (is_built, said) = package.cargo(&["build", "--quiet"]);
+        assert!(!is_built, "{said}");
+        assert!(
+            said.contains(&format!("`{capability}@1` is in `contract.lock.json`, and `{name}` has it no")),
+            "{said}"
+        );
+        assert!(
+            said.contains("help: put it back") && said.contains("or run `hecate-om lock --accept-breaking`"),
+            "{said}"
+        );
+        fs::write(&path, source).unwrap();
+
+        // One that comes is told to the lock, and held from then on.
+        let (code, told) = package.hecate_om(&["add", "capability", "repeat"]);
+        assert!(code == 0 && told.contains("hecate-om lock --accept"), "{told}");
+        let (code, told) = package.hecate_om(&["lock", "--check"]);
+        assert!(code == 1 && told.contains("a new capability") && told.contains("`hecate-om lock --accept`"), "{told}");
+        let (code, told) = package.hecate_om(&["lock", "--accept"]);
+        assert!(code == 0 && told.contains("help: commit it"), "{told}");
+        let (is_built, said) = package.cargo(&["build", "--quiet"]);
+        assert!(is_built, "{said}");
+    }
 }

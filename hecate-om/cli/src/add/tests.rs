@@ -86,16 +86,3 @@ fn what_cannot_be_a_capability_is_refused_with_what_can() {
     }
     assert!(wanted(&"a".repeat(121)).is_err() && wanted(&"a".repeat(120)).is_ok());
 }
-
-#[test]
-fn a_file_keeps_its_mode_and_nothing_is_left_beside_it() {
-    use std::os::unix::fs::PermissionsExt;
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("service.rs");
-    fs::write(&path, "old").unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-    write(&path, "new").unwrap();
-    assert_eq!(fs::read_to_string(&path).unwrap(), "new");
-    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
-    assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
-}

@@ -1,48 +1,19 @@
 //! What a boot would find with the settings of this shell: the service itself says so.
 
-use std::io::Read;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use super::{Findings, Level};
+use crate::program::ask;
 
-/// How long a service may take to look at its settings.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// How much of what it says is read.
 const MOST_BYTES: u64 = 1024 * 1024;
 
 pub(super) fn look(program: Option<&Path>, findings: &mut Findings) {
     let Some(program) = program else { return own(findings) };
-    match ask(program) {
-        Ok(text) => lines(&text, findings),
-        Err(why) => {
-            findings.error("service", &format!("{} does not check: {why}", program.display()), "run it with `check`");
-        }
-    }
-}
-
-/// What `<binary> check` prints.
-fn ask(program: &Path) -> Result<String, String> {
-    let spawned =
-        Command::new(program).arg("check").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
-    let mut child = spawned.map_err(|error| error.to_string())?;
-    let stdout = child.stdout.take();
-    let reader = std::thread::spawn(move || {
-        let mut text = Vec::new();
-        stdout.map(|stdout| stdout.take(MOST_BYTES).read_to_end(&mut text));
-        String::from_utf8_lossy(&text).into_owned()
-    });
-    let begun = Instant::now();
-    loop {
-        match child.try_wait().map_err(|error| error.to_string())? {
-            Some(_) => return reader.join().map_err(|_| "what it says cannot be read".to_owned()),
-            None if begun.elapsed() > PATIENCE => {
-                let _ = child.kill();
-                let _ = child.wait();
-                return Err(format!("it takes longer than {} s", PATIENCE.as_secs()));
-            }
-            None => std::thread::sleep(Duration::from_millis(10)),
+    match ask(program, "check", MOST_BYTES) {
+        Ok(answer) => lines(&String::from_utf8_lossy(&answer.printed), findings),
+        Err(error) => {
+            findings.error("service", &format!("`{} check` {error}", program.display()), "run it with `check`");
         }
     }
 }

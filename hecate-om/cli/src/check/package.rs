@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use hecate_om::manifest::Manifest;
+use hecate_om::contract_lock::FILE;
+use hecate_om::manifest::{Capability, Manifest};
 
 use super::Findings;
-use crate::project::{Project, Service};
+use crate::contract;
+use crate::project::{How, Project, Service};
 
 pub(super) fn look(project: &Project, findings: &mut Findings) {
     findings.ok("package", &format!("{}, {}", project.package, project.cargo_toml.display()));
@@ -93,7 +95,7 @@ fn lock_file(project: &Project, findings: &mut Findings) {
 
 /// Builds the service and looks at what it says that it is; the program that runs it, if one does.
 pub(super) fn build(project: &Project, is_release: bool, findings: &mut Findings) -> Option<PathBuf> {
-    let built = match project.build(is_release) {
+    let built = match project.build(How { is_release, ..How::default() }) {
         Ok(built) => built,
         Err(failure) => {
             findings.error("build", &failure.to_string(), "read what cargo says, and build it with cargo build");
@@ -138,19 +140,7 @@ fn manifest(project: &Project, service: &Service, findings: &mut Findings) {
         let what = format!("it needs hecate-om {min_om_version}, and this is {}", env!("CARGO_PKG_VERSION"));
         findings.note("hecate-om", &what, "install the tool in the version of the runtime");
     }
-    let lock = project.folder().join("contract.lock.json");
-    match std::fs::read_to_string(&lock) {
-        Ok(text) => match serde_json::from_str::<serde_json::Value>(&text) {
-            Ok(locked) if locked.to_string().contains(&format!("\"{name}\"")) => findings.ok("contract", "is locked"),
-            Ok(_) => findings.error("contract", &format!("contract.lock.json does not know {name}"), "hecate-om lock"),
-            Err(error) => {
-                findings.error("contract", &format!("contract.lock.json is no JSON: {error}"), "restore it from git");
-            }
-        },
-        Err(_) => {
-            findings.note("contract", "is not locked: nothing tells when a change breaks callers", "hecate-om lock");
-        }
-    }
+    contract(project, service, findings);
     let unit = project.folder().join("quadlet").join(format!("{name}.container"));
     if let (Some(image), Ok(text)) = (image, std::fs::read_to_string(&unit)) {
         let told = text.lines().find_map(|line| line.trim().strip_prefix("Image="));
@@ -160,9 +150,37 @@ fn manifest(project: &Project, service: &Service, findings: &mut Findings) {
             }
             _ => {
                 let what = format!("{} has another image than the manifest, {image}", unit.display());
-                findings.error("quadlet", &what, "hecate-om render quadlet");
+                findings.error("quadlet", &what, "hecate-om render quadlet --write");
             }
         }
+    }
+}
+
+/// The lock of contracts, as far as the manifest can tell: whether it knows the service, and all that it answers.
+fn contract(project: &Project, service: &Service, findings: &mut Findings) {
+    let Manifest { name, capabilities, .. } = &service.kept.manifest;
+    let lock = match contract::lock_at(&project.contract_lock()) {
+        Ok(Some(lock)) => lock,
+        Ok(None) => {
+            let what = "is not locked: nothing tells when a change breaks callers";
+            return findings.note("contract", what, "hecate-om lock");
+        }
+        Err(failure) => {
+            let what = failure.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+            return findings.error("contract", &what, "restore it from git");
+        }
+    };
+    let Some(locked) = lock.services.get(name) else {
+        return findings.error("contract", &format!("{FILE} does not know {name}"), "hecate-om lock --accept");
+    };
+    let is_new = |one: &&Capability| !locked.capabilities.contains_key(&(one.name.clone(), one.version));
+    let new: Vec<String> =
+        capabilities.iter().filter(is_new).map(|one| format!("{}@{}", one.name, one.version)).collect();
+    if new.is_empty() {
+        findings.ok("contract", "is locked");
+    } else {
+        let what = format!("{FILE} does not know {} yet", new.join(", "));
+        findings.note("contract", &what, "hecate-om lock --accept");
     }
 }
 

@@ -218,5 +218,7 @@ impl<'a, R: Read + Seek> ReadRef<'a> for &'a Pieces<R> {
     }
 }
 
+// Where the fuzzer finds them, too.
 #[cfg(test)]
+#[path = "binary/tests.rs"]
 mod tests;

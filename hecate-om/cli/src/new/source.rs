@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::failure::{Failure, NO_INPUT, USAGE};
-use crate::render::OmSource;
+use crate::project::OmSource;
 use crate::template::invisible;
 
 /// As `--hecate-om` says it: the folder of a checkout, the address of a repository, or a version.
@@ -52,7 +52,7 @@ fn checkout(folder: &Path) -> Result<OmSource, Failure> {
         let help = "give the folder of a checkout of hecate-om, the address of a git repository, or a version";
         Failure::new(NO_INPUT, why).help(help)
     };
-    let found = fs::canonicalize(folder).map_err(|error| refused(format!("{}: {error}", folder.display())))?;
+    let found = fs::canonicalize(folder).map_err(|error| refused(format!("{} cannot be looked at: {error}", folder.display())))?;
     let is_crate = |folder: &PathBuf| {
         let text = fs::read_to_string(folder.join("Cargo.toml")).ok()?;
         let table: toml::Table = text.parse().ok()?;

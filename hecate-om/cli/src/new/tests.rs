@@ -39,6 +39,7 @@ fn a_project_has_these_files() {
         "Containerfile",
         "LICENSE",
         "README.md",
+        "contract.lock.json",
         "deploy/compose.yml",
         "quadlet/hecate-weather.container",
         "rust-toolchain.toml",
@@ -80,6 +81,42 @@ fn a_stranger_finds_nothing_of_ours_and_nothing_unfinished() {
             }
         }
     }
+}
+
+#[test]
+fn a_lock_is_written_as_locks_are_whatever_the_name() {
+    for name in ["acme-widgets", "hecate-weather-of-the-whole-wide-world", "a-b"] {
+        for slices in [false, true] {
+            let text = &render_all(name, "Widgets", &version(), None, slices)["contract.lock.json"];
+            let lock = contract_lock::ContractLock::parse(text).unwrap();
+            assert_eq!(lock.to_json(), *text);
+            let names: Vec<_> = lock.services[name].capabilities.keys().map(|(name, _)| name.clone()).collect();
+            let scope = ServiceName::new(name).unwrap().scope();
+            let expected = if slices { &["greet", "visitors"][..] } else { &["greet"] };
+            assert_eq!(names, expected.iter().map(|last| format!("{scope}.{last}")).collect::<Vec<_>>());
+        }
+    }
+}
+
+#[test]
+fn the_first_commands_are_the_same_wherever_they_are_told() {
+    let (name, version) = (ServiceName::new("hecate-weather").unwrap(), version());
+    let summary = "Forecasts";
+    let service = Deployment::new(name.as_str(), "0.1.0", summary, &name.scope(), "localhost/x".to_owned(), 8470);
+    let above = tempfile::tempdir().unwrap();
+    let place = Place::find(Some(&above.path().join(name.as_str())), name.as_str()).unwrap();
+    let told = Told { place: &place, files: &[], om: &version, call: call(&service), is_dry: false };
+    let next = told.next();
+    let first =
+        ["cargo test", "cargo run", "hecate-om call weather.greet@1 '{\"name\":\"Ada\"}'", "hecate-om render quadlet"];
+    assert_eq!(next[1..], first);
+    let help = crate::line::command().render_help().to_string();
+    let readme = &render_all(name.as_str(), summary, &version, None, false)["README.md"];
+    for text in [help.as_str(), readme] {
+        let found: Vec<_> = first.iter().map(|command| text.find(command)).collect();
+        assert!(found.iter().all(Option::is_some) && found.is_sorted(), "{found:?} in {text}");
+    }
+    assert!(help.contains("hecate-om new hecate-weather"), "{help}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
-use crate::package::{Package, finding, is_alone};
+use crate::package::{Package, finding, is_alone, manifest};
 
 #[test]
 fn each_thing_that_is_wrong_is_told_with_what_to_do() {
@@ -57,7 +57,20 @@ fn where_all_is_well_nothing_is_to_be_done() {
     let package = Package::new("ok     configuration  20 settings\n");
     assert_eq!(package.run(&["manifest"]).code, 0);
     package.write("house/rust-toolchain.toml", "[toolchain]\n");
+    let lock = r#"{"schema":"hecate.contract.lock/1","services":{"house":{"capabilities":[]}}}"#;
+    package.write("house/contract.lock.json", &lock.replace("house", "barn"));
+    let told = package.run(&["check", "--json"]).json();
+    let found = finding(&told, "contract.lock.json does not know house");
+    assert_eq!((&found["level"], &found["help"]), (&"error".into(), &"hecate-om lock --accept".into()));
     package.write("house/contract.lock.json", "{\"house\":{}}");
+    assert_eq!(finding(&package.run(&["check", "--json"]).json(), "cannot be read")["level"], "error");
+    package.write("house/contract.lock.json", lock);
+    let rest = r#"{"name":"house.rest","version":2,"description":"Rests.","kind":"unary","timeout_ms":1000}"#;
+    let empty = manifest("house", "Keeps rooms.");
+    package.keep(&[&empty.replace("\"capabilities\": []", &format!("\"capabilities\": [{rest}]"))], &["house"]);
+    let found = finding(&package.run(&["check", "--json"]).json(), "does not know house.rest@2 yet").clone();
+    assert_eq!((&found["level"], &found["help"]), (&"note".into(), &"hecate-om lock --accept".into()));
+    package.keep(&[&empty], &["house"]);
     let told = package.run(&["check"]);
     assert_eq!(told.code, 0, "{told:?}");
     assert!(told.stdout.ends_with("\nnothing is wrong, 1 to look at\n"), "{}", told.stdout);

@@ -69,3 +69,46 @@ fn what_is_no_service_is_told_with_what_to_do() {
         assert!(told.code == 66 && told.stderr.contains("there is no Cargo.toml in "), "{told:?}");
     }
 }
+
+#[test]
+fn only_a_program_that_runs_a_service_is_asked_for_its_contract() {
+    let package = Package::new("");
+    let house = manifest("house", "Keeps rooms.");
+    let main = package.path("house/src/main.rs");
+    let text = std::fs::read_to_string(&main).unwrap();
+    let asked = text.replace("fn main() {", "fn main() { std::fs::write(\"asked\", \"\").unwrap();");
+    package.write("house/src/main.rs", &asked);
+    assert_eq!(package.run(&["manifest"]).code, 0);
+    let program = package.path("house/target/debug/house");
+    let diff = || package.run(&["diff", program.to_str().unwrap(), program.to_str().unwrap()]);
+    let told = diff();
+    assert!(told.code == 70 && told.stderr.contains("printed what is no contract"), "{told:?}");
+    assert!(package.path("house/asked").exists());
+
+    std::fs::remove_file(package.path("house/asked")).unwrap();
+    package.keep(&[&house], &[]);
+    assert_eq!(package.run(&["manifest"]).code, 0, "a service that it is linked with");
+    let told = diff();
+    assert!(!package.path("house/asked").exists(), "it was started");
+    assert!(matches!(told.code, 65 | 74) && !told.stderr.is_empty(), "{told:?}");
+    let told = package.run(&["lock"]);
+    assert!(told.code == 65 && told.stderr.contains("no program of package `house` runs a service"), "{told:?}");
+    assert!(!package.path("house/asked").exists());
+}
+
+#[test]
+fn a_package_of_a_workspace_is_named_wherever_one_is_asked_for() {
+    let package = Package::new("");
+    package.write("Cargo.toml", "[workspace]\nmembers = [\"house\", \"runtime\"]\nresolver = \"3\"\n");
+    let member = std::fs::read_to_string(package.path("house/Cargo.toml")).unwrap().replace("[workspace]\n", "");
+    package.write("house/Cargo.toml", &member);
+    let above = package.shell().within(&package.path("."));
+    let house = manifest("house", "Keeps rooms.");
+    assert_eq!(above.run(&["manifest", "-p", "house"]).stdout, house);
+    assert!(above.run(&["render", "quadlet", "-p", "house"]).stdout.contains("ContainerName=house"));
+    for command in [&["manifest"][..], &["check"], &["lock"], &["render", "k8s"], &["add", "capability", "rest"]] {
+        let told = above.run(command);
+        assert_eq!(told.code, 65, "{told:?}");
+        assert!(told.stderr.contains("name one of its packages, such as `-p house`: "), "{told:?}");
+    }
+}

@@ -28,7 +28,7 @@ fn a_service_is_listed_with_its_health_and_a_killed_one_as_dead() {
         (&json!(1), &json!("server_stream"), &json!("open"))
     );
     let text = shell.run(&["services", "--capabilities"]).stdout;
-    assert!(text.starts_with("NAME ") && text.contains("\nhecate-echo  ") && text.contains("echo.say/v2"), "{text}");
+    assert!(text.starts_with("NAME ") && text.contains("\nhecate-echo  ") && text.contains("echo.say@2"), "{text}");
 
     process.signal(Signal::KILL);
     process.exit_code();

@@ -307,3 +307,19 @@ fn whatever_is_cut_or_changed_there_is_an_answer() {
         }
     }
 }
+
+#[test]
+fn every_program_of_the_corpus_is_answered() {
+    let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fuzz/corpora/program");
+    let mut tried = 0;
+    for entry in std::fs::read_dir(corpus).unwrap() {
+        let path = entry.unwrap().path();
+        // Seen when the test fails.
+        println!("{}", path.display());
+        if let Err(error) = records(Cursor::new(std::fs::read(&path).unwrap())) {
+            assert!(!error.to_string().contains(char::is_control));
+        }
+        tried += 1;
+    }
+    assert!(tried >= 8, "the corpus is small");
+}

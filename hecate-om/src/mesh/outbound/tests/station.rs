@@ -159,6 +159,18 @@ async fn providers_on_a_real_station_share_the_load_and_say_what_they_say() {
     assert!(matches!(stranger, CallError::PinNotFound { .. }), "{stranger}");
 }
 
+/// Closes the links of a provider, until its station has seen that: what it still hands over is lost.
+async fn leaves(station: &Station, provider: Pool) {
+    let before = station.counts().connections;
+    provider.close().await;
+    let seen = async {
+        while station.counts().connections >= before {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(BOUND, seen).await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_provider_that_died_without_a_word_costs_no_call() {
     let station = station().await;
@@ -168,13 +180,13 @@ async fn a_provider_that_died_without_a_word_costs_no_call() {
         SAY.call(&root, hi()).timeout(BOUND).await.unwrap();
     }
     // Nothing is withdrawn: both advertisements stay where they are.
-    other.0.close().await;
+    leaves(&station, other.0).await;
     for _ in 0..40 {
         let said = SAY.call(&root, hi()).timeout(BOUND).detailed().await.unwrap();
         assert_eq!(said.provider, Some(one.1));
         assert!(said.attempts.iter().all(|attempt| attempt.provider == Some(other.1)), "{:?}", said.attempts);
     }
-    one.0.close().await;
+    leaves(&station, one.0).await;
     let error = SAY.call(&root, hi()).timeout(BOUND).await.unwrap_err();
     assert!(matches!(error, CallError::NotReached { .. } | CallError::NoProvider { .. }), "{error:?}");
     assert!(error.is_retryable(), "{error}");
