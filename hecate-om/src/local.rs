@@ -211,7 +211,7 @@ fn called(request: &Request<Incoming>) -> Option<&str> {
 }
 
 /// One request and its answer. A state machine made by hand: what a call carries along is not moved.
-#[expect(clippy::large_enum_variant, reason = "nearly all are calls, and a box would cost each of them")]
+#[allow(clippy::large_enum_variant, reason = "nearly all are calls, and a box would cost each of them")]
 enum Exchange {
     Call(Answered),
     /// Everything that is no call that was let in; its state may be large.
