@@ -53,7 +53,8 @@ async def script(mesh):
     # Whoever started this script starts the carrier when it reads that, and publishes the question.
     print("listening", flush=True)
 
-    own = [f"hecate-carrier/carrier.{name}_v1" for name in ("ask", "carry", "count_on", "describe", "get_limits", "info", "pass")]
+    names = ("ask", "carry", "count_on", "describe", "get_limits", "info", "pack", "pass", "unpack")
+    own = [f"hecate-carrier/carrier.{name}_v1" for name in names]
     event = await heard(announced, lambda event: event.payload["service"] == "hecate-carrier"
                         and event.payload["count"] == len(own))
     fact = event.payload
