@@ -10,6 +10,7 @@ mod flow;
 mod http;
 mod local;
 mod message;
+mod open;
 mod outside;
 pub(crate) mod process;
 mod reference;
@@ -30,11 +31,11 @@ pub(crate) use self::flow::Pieces;
 pub(crate) use self::http::{LocalClient, Sends, ask_health, exchange};
 pub(crate) use self::message::Encode;
 pub use self::message::{CallReply, CallRequest};
+#[cfg(feature = "macula")]
+pub(crate) use self::open::{Open, ReceivedItems};
+pub(crate) use self::open::{Opened, Received, Sending, SentItems};
 pub(crate) use self::outside::{bring, open_at};
 pub use self::reference::{NotAReference, Reference};
-#[cfg(feature = "macula")]
-pub(crate) use self::streaming::{Open, ReceivedItems};
-pub(crate) use self::streaming::{Opened, Received, Sending, SentItems};
 pub use self::streaming::{Opening, Replies, items};
 #[cfg(feature = "macula")]
 pub(crate) use self::trail::Trail;

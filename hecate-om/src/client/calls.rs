@@ -16,10 +16,10 @@ use tokio::time::Instant;
 use super::calling::{DEFAULT_TIMEOUT, Plan};
 use super::local::{Headers, Neighbours};
 use super::message::Encode;
+#[cfg(feature = "macula")]
+use super::open::{Open, Opened};
 use super::process::{self, Entry, Registration};
 use super::reference::is_declared;
-#[cfg(feature = "macula")]
-use super::streaming::{Open, Opened};
 use super::trail::Trail;
 use super::{Address, Announced, CallError};
 use crate::capability::{Capability, CapabilityError, ErrorCode, MAX_HOPS, Output, Trace, Via};

@@ -28,7 +28,7 @@ use super::calls::{Place, refused, timed_out};
 use super::http::{Failure, request, whole};
 use super::local::{Headers, Unsent, read};
 use super::message::Encode;
-use super::streaming::{Open, Opened, Received, ReceivedItems, Sending, SentItems};
+use super::open::{Open, Opened, Received, ReceivedItems, Sending, SentItems};
 use crate::capability::{CapabilityError, ErrorCode, FromPoll, Item, Output, Via};
 use crate::dispatch::MAX_REPLY;
 use crate::local::lines::{Lines, NoLine, put_line};

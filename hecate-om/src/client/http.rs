@@ -18,7 +18,7 @@ use tokio::net::{TcpStream, UnixStream};
 use super::CallError;
 use super::flow::{Asking, Heard, Outgoing, Pieces, received};
 use super::local::Unsent;
-use super::streaming::{Opened, Received, SentItems};
+use super::open::{Opened, Received, SentItems};
 use crate::capability::trace::TRACEPARENT;
 use crate::capability::{Capability, Item, Trace, json};
 use crate::dispatch::MAX_REPLY;

@@ -4,13 +4,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use tokio::time::Instant;
-
 use super::calling::Plan;
-use super::calls::{Delivered, deadline};
+use super::calls::Delivered;
 use super::local::Headers;
-use super::streaming::{Open, Opened, Received, Sending, Waiting, patience};
-use super::trail::Trail;
+use super::open::{Open, Opened, Received, Sending};
 use super::{CallError, Calls, flow};
 use crate::capability::{CapabilityError, Item, Kind, Output};
 
@@ -23,34 +20,15 @@ pub(crate) async fn open_at(
     sending: Sending,
 ) -> Result<Opened, CallError> {
     let Plan { address, cause, timeout, token, .. } = plan;
-    let begun = Instant::now();
-    let deadline = deadline(begun, cause.deadline, timeout);
-    let waiting = Waiting::new(begun, deadline, cause.deadline);
-    let sending = match sending {
-        Sending::Many(items) => Sending::Many(waiting.for_each(items)),
-        one => one,
-    };
-    let patience = patience(begun, cause.deadline, timeout);
+    let mut open = Open::begin(&address, kind, sending, &cause, timeout, token);
+    let token = open.token.clone();
     let headers = Headers {
         org: is_org_meant.then_some(&address.org),
         realm: None,
         hops: cause.hops,
         trace: &cause.trace,
-        deadline: patience.and_then(|patience| begun.checked_add(patience)),
+        deadline: open.patience.and_then(|patience| open.begun.checked_add(patience)),
         token: token.as_deref(),
-    };
-    let mut open = Open {
-        address: &address,
-        kind,
-        sending: Some(sending),
-        hops: cause.hops,
-        trace: &cause.trace,
-        begun,
-        deadline,
-        waiting,
-        patience,
-        token: token.clone(),
-        trail: Trail::default(),
     };
     match flow::open(socket, &headers, &mut open).await {
         Some(opened) => opened,

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tokio::time::{Instant, timeout_at};
 
 use super::calls::{CallSettings, Place, refused, timed_out};
-use super::streaming::{Open, Opened, Sending, in_json, received};
+use super::open::{Open, Opened, Sending, in_json, received};
 use super::trail::Trail;
 use super::{Address, CallError, Calls};
 use crate::capability::{Encoding, ErrorCode, Incoming, Input, Trace, Via};
