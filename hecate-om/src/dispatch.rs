@@ -1,9 +1,10 @@
 //! The one path of every call: size -> access -> rate -> concurrency -> decode -> run -> encode.
 //!
-//! `table` holds the capabilities with what is counted of each, `call` takes one call through the stages;
-//! here is whether calls are taken at all, and how many are in flight.
+//! `table` holds the capabilities with what is counted of each, `call` takes one call through the stages,
+//! `answer` runs its handler; here is whether calls are taken at all, and how many are in flight.
 
 mod addresses;
+mod answer;
 mod call;
 mod flow;
 pub(crate) mod limits;
@@ -17,7 +18,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::call::{Admitted, Answer, too_large};
+pub(crate) use self::answer::Answer;
+pub(crate) use self::call::{Admitted, too_large};
 use self::table::Table;
 use self::tally::{Outcome, Tally};
 use crate::capability::trace::CallerTrace;

@@ -1,20 +1,12 @@
-//! One call from its head to its answer, stage by stage.
-//!
-//! A handler is polled once where the call came in. If it is ready, nothing was spawned; if not, it
-//! moves to a task of its own, which ends it at its deadline and keeps it alive though its caller has
-//! gone. Either way a panic is caught, and drain can wait for it.
+//! One call, stage by stage: what lets it in, and what is counted and told once it has ended. Its handler is `answer`'s.
 
-use std::future::{Future, poll_fn};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use serde_json::json;
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::CancellationToken;
 use tracing::Level;
 
 use super::flow::{Flow, taking};
@@ -33,7 +25,7 @@ use crate::guard::in_effect::{Cause, InEffect};
 use crate::guard::rate::{By, Limited};
 #[cfg(feature = "macula")]
 use crate::guard::warrant::Warrant;
-use crate::telemetry::{chain, panics};
+use crate::telemetry::chain;
 
 /// A call that took longer is told of, although it was answered.
 const SLOW: Duration = Duration::from_secs(1);
@@ -98,18 +90,8 @@ impl Admitted {
         CurrentCall { id: self.id, capability: self.info(), trace: self.trace.clone() }
     }
 
-    /// Begins to answer the call.
-    ///
-    /// # Errors
-    /// When it does not come as far as its handler.
-    pub(crate) fn answer(self, input: Input) -> Result<Answer, CapabilityError> {
-        let mut answer = Answer::of(self);
-        answer.begin(input)?;
-        Ok(answer)
-    }
-
     /// The stages before the handler's own: decode, run and encode.
-    fn begin(&mut self, input: Input) -> Result<Answering, CapabilityError> {
+    pub(super) fn begin(&mut self, input: Input) -> Result<Answering, CapabilityError> {
         self.check_size(&input)?;
         self.check_access()?;
         self.check_rate()?;
@@ -241,10 +223,18 @@ impl Admitted {
 
     /// Ends a call whose caller left, where its handler is not to run on.
     #[cold]
-    fn cancelled(mut self) {
+    pub(super) fn cancelled(mut self) {
         self.end(Outcome::Cancelled);
         let (info, id, trace_id) = (self.info(), self.id, self.current().trace_id());
         tracing::debug!(capability = info.name, capability_version = info.version, call_id = %id, %trace_id, "caller left; call cancelled");
+    }
+
+    /// Returns once the handler has had its time: all of it, or of a stream that on which nothing moved.
+    pub(super) async fn out_of_time(&self) {
+        match &self.progress {
+            None => tokio::time::sleep_until(self.deadline()).await,
+            Some(progress) => progress.stalled().await,
+        }
     }
 
     /// What a stream ends with on which nothing moves any more.
@@ -253,7 +243,7 @@ impl Admitted {
     }
 
     /// What a handler came to, or began to stream, as its caller sees it.
-    fn finished(mut self, result: Result<Output, CapabilityError>) -> Result<Output, CapabilityError> {
+    pub(super) fn finished(mut self, result: Result<Output, CapabilityError>) -> Result<Output, CapabilityError> {
         match result {
             Ok(Output::Items(items)) => self.go_on(items),
             result => self.ended(result),
@@ -262,7 +252,7 @@ impl Admitted {
 
     /// What a handler came to that does not stream. Told here, because the caller may be gone.
     #[inline]
-    fn ended(&mut self, result: Result<Output, CapabilityError>) -> Result<Output, CapabilityError> {
+    pub(super) fn ended(&mut self, result: Result<Output, CapabilityError>) -> Result<Output, CapabilityError> {
         let output = match result {
             Ok(output) => output,
             Err(error) => return Err(self.failed(error)),
@@ -280,7 +270,7 @@ impl Admitted {
 
     /// The call lasts as long as its stream of replies.
     #[cold]
-    fn go_on(mut self, items: Items) -> Result<Output, CapabilityError> {
+    pub(super) fn go_on(mut self, items: Items) -> Result<Output, CapabilityError> {
         match self.progress.clone() {
             Some(progress) => Ok(Output::Items(Flow::of(self, items, progress))),
             None => {
@@ -384,172 +374,6 @@ impl Drop for Admitted {
     }
 }
 
-/// The answer to a call. The call stays where it is for as long as its request is read and its handler is first
-/// polled: to move it costs as much as to answer it. Only to be polled until it is ready.
-pub(crate) struct Answer {
-    /// None once a task has it, or it is over.
-    call: Option<Admitted>,
-    state: State,
-}
-
-enum State {
-    /// Nothing to poll: the request is not whole, or the answer was given.
-    Idle,
-    /// The handler has not been polled.
-    Here(Answering),
-    /// The handler was not ready at once.
-    Elsewhere {
-        task: JoinHandle<Result<Output, CapabilityError>>,
-        /// Tells a handler that does not outlive its caller.
-        _caller: Option<DropGuard>,
-    },
-}
-
-impl Answer {
-    /// The answer to a call whose request is still to come.
-    #[inline(always)]
-    pub(crate) fn of(call: Admitted) -> Self {
-        Self { call: Some(call), state: State::Idle }
-    }
-
-    /// The call, until its handler has taken it along.
-    pub(crate) fn call(&mut self) -> Option<&mut Admitted> {
-        self.call.as_mut()
-    }
-
-    /// Begins, with the whole request.
-    ///
-    /// # Errors
-    /// When the call does not come as far as its handler.
-    #[inline(always)]
-    pub(crate) fn begin(&mut self, input: Input) -> Result<(), CapabilityError> {
-        let Some(call) = &mut self.call else { return Ok(()) };
-        match call.begin(input) {
-            Ok(answering) => {
-                self.state = State::Here(answering);
-                Ok(())
-            }
-            Err(refused) => Err(call.refuse(refused)),
-        }
-    }
-
-    fn over(&mut self, result: Result<Output, CapabilityError>) -> Poll<Result<Output, CapabilityError>> {
-        self.state = State::Idle;
-        self.call = None;
-        Poll::Ready(result)
-    }
-
-    /// The handler has answered with a stream.
-    #[cold]
-    fn stream(&mut self, items: Items) -> Result<Output, CapabilityError> {
-        self.state = State::Idle;
-        match self.call.take() {
-            Some(call) => call.go_on(items),
-            None => Err(CapabilityError::internal("a stream came from nowhere")),
-        }
-    }
-
-    /// The handler goes on in a task of its own.
-    fn leave(&mut self) {
-        if let (Some(call), State::Here(answering)) =
-            (self.call.take(), std::mem::replace(&mut self.state, State::Idle))
-        {
-            let left = call.info().is_cancelled_on_disconnect.then(CancellationToken::new);
-            let caller = left.clone().map(CancellationToken::drop_guard);
-            self.state = State::Elsewhere { task: tokio::spawn(run(call, answering, left)), _caller: caller };
-        }
-    }
-}
-
-impl Future for Answer {
-    type Output = Result<Output, CapabilityError>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        if let (Some(call), State::Here(answering)) = (&mut this.call, &mut this.state) {
-            let current = call.current();
-            match current.within(|| panics::caught(|| answering.as_mut().poll(context))) {
-                Ok(Poll::Ready(Ok(Output::Items(items)))) => return Poll::Ready(this.stream(items)),
-                Ok(Poll::Ready(result)) => {
-                    let result = call.ended(result);
-                    return this.over(result);
-                }
-                Err(panic) => {
-                    let result = call.ended(Err(panicked(panic)));
-                    return this.over(result);
-                }
-                Ok(Poll::Pending) => this.leave(),
-            }
-        }
-        match &mut this.state {
-            State::Elsewhere { task, .. } => {
-                let ended = ready!(Pin::new(task).poll(context));
-                // Its panics are caught: only a process that ends takes a task away.
-                this.over(ended.unwrap_or_else(|error| Err(CapabilityError::internal(error))))
-            }
-            State::Idle | State::Here(_) => Poll::Pending,
-        }
-    }
-}
-
-/// How a handler that was not ready at once came to its end.
-enum End {
-    Itself(Result<Output, CapabilityError>),
-    Late,
-    /// Its caller left.
-    Left,
-}
-
-/// Runs a handler to its end or its deadline, although its caller may have gone; where the call is to end
-/// with its caller, until that has `left`.
-async fn run(
-    call: Admitted,
-    mut answering: Answering,
-    left: Option<CancellationToken>,
-) -> Result<Output, CapabilityError> {
-    let current = call.current();
-    let mut poll = |context: &mut Context<'_>| panics::caught(|| answering.as_mut().poll(context));
-    let whole = poll_fn(|context| match current.clone().within(|| poll(context)) {
-        Ok(Poll::Pending) => Poll::Pending,
-        Ok(Poll::Ready(result)) => Poll::Ready(result),
-        Err(panic) => Poll::Ready(Err(panicked(panic))),
-    });
-    let late = async {
-        match &call.progress {
-            None => tokio::time::sleep_until(call.deadline()).await,
-            Some(progress) => progress.stalled().await,
-        }
-    };
-    let left = async {
-        match &left {
-            None => std::future::pending().await,
-            Some(left) => left.cancelled().await,
-        }
-    };
-    let end = tokio::select! {
-        biased;
-        result = whole => End::Itself(result),
-        () = left => End::Left,
-        () = late => End::Late,
-    };
-    if let End::Itself(result) = end {
-        return call.finished(result);
-    }
-    // What it holds is the author's code, too.
-    let dropped = current.within(|| panics::caught(move || drop(answering)));
-    match (dropped, end) {
-        (Err(panic), _) => call.finished(Err(panicked(panic))),
-        (Ok(()), End::Left) => {
-            call.cancelled();
-            Err(CapabilityError::unavailable("the caller left"))
-        }
-        (Ok(()), _) => {
-            let late = call.late();
-            call.finished(Err(late))
-        }
-    }
-}
-
 fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
@@ -586,10 +410,6 @@ pub(crate) fn too_large(limit: usize) -> CapabilityError {
 fn timed_out(info: &CapabilityInfo, patience: Duration) -> CapabilityError {
     let message = format!("`{}` did not answer within {patience:?}", info.name);
     CapabilityError::new(ErrorCode::Timeout, message)
-}
-
-pub(super) fn panicked(panic: panics::Panic) -> CapabilityError {
-    CapabilityError::internal(panic)
 }
 
 /// How long a call may take: as long as its capability allows, and its caller waits.

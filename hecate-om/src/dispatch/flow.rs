@@ -11,7 +11,8 @@ use futures_core::Stream;
 use tokio::task::AbortHandle;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-use super::call::{Admitted, Place, panicked};
+use super::answer::panicked;
+use super::call::{Admitted, Place};
 use crate::capability::{CapabilityError, ErrorCode, Incoming, Item, Items, Progress, RETRY_AFTER};
 use crate::telemetry::panics;
 

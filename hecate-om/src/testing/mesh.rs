@@ -13,7 +13,8 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
-use super::{NotStarted, TemporaryFolder};
+use super::NotStarted;
+use super::folder::TemporaryFolder;
 use crate::client::exchange;
 use crate::config::setting;
 use crate::exit;
@@ -83,7 +84,7 @@ impl Mesh {
     /// # Errors
     /// When its station does not come up.
     pub async fn start() -> Result<Self, NotStarted> {
-        let folder = TemporaryFolder::new().map_err(super::failed)?;
+        let folder = TemporaryFolder::new().map_err(NotStarted::for_want_of_a_place)?;
         let joined = DevelopmentMesh::join(folder.path.join("station"), Profile::PqPure).await;
         let mesh = joined.map_err(|error| failed(chain(&error)))?;
         let mut station = mesh.station();
