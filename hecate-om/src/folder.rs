@@ -225,6 +225,14 @@ impl DataFolder {
         Ok(Self { path: path.to_owned(), lock })
     }
 
+    /// Looks for what would keep `claim` from making the folder, where it is missing; makes nothing.
+    ///
+    /// # Errors
+    /// That of `claim`.
+    pub(crate) fn inspect_missing(path: &Path) -> Result<(), FolderError> {
+        check_can_make(path)
+    }
+
     /// Lets another process have it.
     pub(crate) fn release(&self) {
         if let Err(error) = self.lock.unlock() {

@@ -42,6 +42,43 @@ fn check_of_a_health_socket_makes_nothing_and_sees_who_holds_it() {
 }
 
 #[test]
+fn check_minds_a_missing_folder_only_where_somebody_has_to_make_it() {
+    let launch = lab();
+    let line = |launch: &Launch, subject: &str| {
+        let (code, found, _) = launch.run(&["check"]);
+        assert_eq!(code, 0, "a service may need neither: {found}");
+        let line = found.lines().find(|line| line[7..].starts_with(subject));
+        line.unwrap_or_else(|| panic!("no {subject}: {found}")).to_owned()
+    };
+    let (data, secrets) = (line(&launch, "data folder"), line(&launch, "secrets folder"));
+    assert!(data.starts_with("ok ") && data.ends_with("will be made when the service asks for it"), "{data}");
+    assert!(secrets.starts_with("ok ") && secrets.contains("/etc/hecate/secrets"), "{secrets}");
+    assert!(!launch.folder().join("data").exists(), "check makes nothing");
+
+    let missing = launch.folder().join("missing");
+    let named = line(&launch.clone().with("HECATE_SECRETS_DIR", missing.to_str().unwrap()), "secrets folder");
+    assert!(named.starts_with("note ") && named.contains("/missing is not there; help: make it"), "{named}");
+    std::fs::write(&missing, "").unwrap();
+    let nowhere = line(&launch.with("HECATE_DATA_DIR", missing.join("data").to_str().unwrap()), "data folder");
+    assert!(nowhere.starts_with("note ") && nowhere.contains("help: set HECATE_DATA_DIR"), "{nowhere}");
+}
+
+#[test]
+#[ignore = "needs root: runs as another user"]
+fn check_minds_a_data_folder_that_cannot_be_made() {
+    let launch = lab();
+    let closed = launch.folder().join("closed");
+    std::fs::create_dir(&closed).unwrap();
+    let launch = launch.with("HECATE_DATA_DIR", closed.join("data").to_str().unwrap());
+    let (_, found, _) = launch.clone().by_user(65534).run(&["check"]);
+    let line = found.lines().find(|line| line.starts_with("note   data folder")).unwrap_or_else(|| panic!("{found}"));
+    assert!(
+        line.contains("cannot make the folder") && line.contains("help: make it, or set HECATE_DATA_DIR"),
+        "{line}"
+    );
+}
+
+#[test]
 fn a_start_tells_where_its_settings_came_from() {
     let launch = lab();
     let file = launch.folder().join("lab.toml");

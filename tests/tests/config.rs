@@ -306,7 +306,8 @@ fn check_ends_with_the_code_of_a_boot_and_starts_nothing() {
         ("ok", "configuration"),
         ("ok", "contract"),
         ("ok", "runtime folder"),
-        ("note", "secrets folder"),
+        ("ok", "data folder"),
+        ("ok", "secrets folder"),
         ("ok", "health"),
     ] {
         assert!(found.lines().any(|line| line.starts_with(&format!("{level:<7}{subject}"))), "{subject}:\n{found}");

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::print;
 use crate::config::{Config, ConfigError, Flags, HealthAddress, Loaded, Sources};
 use crate::exit;
-use crate::folder::{FolderError, OwnedSocket, ServiceFolder};
+use crate::folder::{DataFolder, FolderError, OwnedSocket, ServiceFolder};
 use crate::health::endpoint;
 use crate::registry;
 use crate::service::Blueprint;
@@ -48,8 +48,8 @@ pub(super) fn check(blueprint: &Blueprint, flags: Flags) -> u8 {
     let loaded = Config::load(blueprint, Sources::of_process(blueprint.info.name, flags));
     configuration(&loaded, &mut findings);
     contract(blueprint, &mut findings);
-    if let Ok(Loaded { config, .. }) = &loaded {
-        places(blueprint, config, &mut findings);
+    if let Ok(loaded) = &loaded {
+        places(blueprint, loaded, &mut findings);
     }
     if cfg!(panic = "abort") {
         findings.note("build", "panic = \"abort\": one handler that panics ends the whole service");
@@ -93,7 +93,8 @@ fn contract(blueprint: &Blueprint, findings: &mut Findings) {
 }
 
 /// Folders and ports.
-fn places(blueprint: &Blueprint, config: &Config, findings: &mut Findings) {
+fn places(blueprint: &Blueprint, loaded: &Loaded, findings: &mut Findings) {
+    let config = &loaded.config;
     let folder = config.runtime_dir.join(blueprint.info.name);
     let is_running = match ServiceFolder::inspect(&config.runtime_dir, blueprint.info.name) {
         Ok(true) => {
@@ -109,8 +110,27 @@ fn places(blueprint: &Blueprint, config: &Config, findings: &mut Findings) {
             matches!(error, FolderError::Taken { .. })
         }
     };
-    kept("data folder", &config.data_dir, "it will be made when the service asks for it", findings);
-    kept("secrets folder", &config.secrets_dir, "help: make it if the service asks for a secret", findings);
+    kept("data folder", "HECATE_DATA_DIR", &config.data_dir, findings, |findings| {
+        match DataFolder::inspect_missing(&config.data_dir) {
+            Ok(()) => findings
+                .ok("data folder", &format!("{} will be made when the service asks for it", config.data_dir.display())),
+            // A service that keeps nothing starts without.
+            Err(error) => findings.note(
+                "data folder",
+                &format!("{}; help: make it, or set HECATE_DATA_DIR to another one", chain(&error)),
+            ),
+        }
+    });
+    kept("secrets folder", "HECATE_SECRETS_DIR", &config.secrets_dir, findings, |findings| {
+        let shown = config.secrets_dir.display();
+        // Whoever names it means to have secrets in it; most services ask for none.
+        if loaded.listing.is_written("secrets_dir") {
+            findings
+                .note("secrets folder", &format!("{shown} is not there; help: make it, or unset HECATE_SECRETS_DIR"));
+        } else {
+            findings.ok("secrets folder", &format!("{shown} is not there; a service that asks for a secret needs it"));
+        }
+    });
     #[cfg(feature = "macula")]
     match crate::lifecycle::inspect_identity(config) {
         Ok(found) => found.iter().for_each(|found| findings.ok("identity", found)),
@@ -124,7 +144,7 @@ fn places(blueprint: &Blueprint, config: &Config, findings: &mut Findings) {
 }
 
 /// A folder that boot does not look at: the service does when it asks for what is in it.
-fn kept(subject: &str, path: &Path, when_missing: &str, findings: &mut Findings) {
+fn kept(subject: &str, variable: &str, path: &Path, findings: &mut Findings, when_missing: impl FnOnce(&mut Findings)) {
     let path_text = path.display();
     match std::fs::metadata(path) {
         Ok(found) if !found.is_dir() => findings.note(subject, &format!("{path_text} is no folder; help: move it")),
@@ -136,9 +156,12 @@ fn kept(subject: &str, path: &Path, when_missing: &str, findings: &mut Findings)
             }
         },
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            findings.note(subject, &format!("{path_text} is not there; {when_missing}"));
+            when_missing(findings);
         }
-        Err(error) => findings.note(subject, &format!("{path_text}: {error}")),
+        Err(error) => {
+            let help = format!("help: set {variable} to a folder that this process can reach");
+            findings.note(subject, &format!("{path_text} cannot be looked at: {error}; {help}"));
+        }
     }
 }
 

@@ -87,6 +87,11 @@ impl Listing {
         if origins.is_empty() { "defaults".to_owned() } else { Vec::from_iter(origins).join(", ") }
     }
 
+    /// Whether somebody wrote the setting of that key.
+    pub(crate) fn is_written(&self, key: &str) -> bool {
+        self.runtime.iter().any(|listed| listed.key == key && !matches!(listed.origin, Origin::Default))
+    }
+
     /// How many values there are, and how many of them somebody wrote.
     pub(crate) fn count(&self) -> (usize, usize) {
         let all = || self.runtime.iter().chain(&self.service);
