@@ -24,10 +24,14 @@ use self::place::{Place, Rendered};
 use crate::failure::{Failure, USAGE};
 use crate::output::Output;
 use crate::project::OmSource;
-use crate::render::{self, Deployment, Kind, TOOLCHAIN};
+use crate::render::{self, Deployment, Kind, Sources, TOOLCHAIN};
 use crate::template::{Template, invisible, template};
 
 pub(crate) use name::{capitalised, is_keyword};
+pub(crate) use source::own as own_source;
+
+/// The build script of a project, which keeps its manifest in the build output.
+const BUILD_SCRIPT: &str = "build.rs";
 
 /// The longest description, in bytes: it is one line wherever it is shown.
 const MOST_DESCRIPTION: usize = 200;
@@ -191,6 +195,7 @@ fn files(
         ("CHANGELOG.md", template!("new/CHANGELOG.md")),
         ("Cargo.toml", template!("new/Cargo.toml")),
         ("README.md", template!("new/README.md")),
+        (BUILD_SCRIPT, template!("new/build.rs")),
         // What `hecate-om lock` would write, without a build: tests/lock.rs builds, and compares.
         (contract_lock::FILE, template!("new/contract.lock.json")),
         ("rust-toolchain.toml", template!("new/rust-toolchain.toml")),
@@ -214,8 +219,9 @@ fn files(
         let text = if path.ends_with(".rs") { formatted(text) } else { text };
         files.push(Rendered { path: path.to_owned(), text });
     }
+    let sources = Sources { package: name.as_str(), toolchain: TOOLCHAIN, om, build_script: Some(BUILD_SCRIPT) };
     for kind in [Kind::Containerfile, Kind::Quadlet, Kind::Compose] {
-        let text = render::file(kind, service, name.as_str(), TOOLCHAIN, om)?;
+        let text = render::file(kind, service, sources)?;
         files.push(Rendered { path: kind.file(name.as_str()), text });
     }
     files.sort_by(|one, other| one.path.cmp(&other.path));

@@ -38,6 +38,8 @@ pub(crate) struct Project {
     /// The folder of the workspace, with the lock file.
     pub(crate) workspace: PathBuf,
     pub(crate) dependencies: Vec<Dependency>,
+    /// Its build script, by its path in the folder of the package.
+    pub(crate) build_script: Option<PathBuf>,
     /// The names of its library and programs, as the compiler knows them.
     crates: Vec<String>,
     /// Where cargo puts what it builds.
@@ -75,6 +77,7 @@ struct Package {
 struct Target {
     name: String,
     kind: Vec<String>,
+    src_path: PathBuf,
 }
 
 /// The dependency that makes a package one of a service.
@@ -130,6 +133,11 @@ impl Project {
             };
             return Err(Failure::new(DATA, what).help(help));
         };
+        let is_script = |target: &&Target| target.kind.iter().any(|kind| kind == "custom-build");
+        let build_script =
+            package.targets.iter().find(is_script).and_then(|target| {
+                target.src_path.strip_prefix(package.manifest_path.parent()?).ok().map(Path::to_owned)
+            });
         let is_linked = |target: &&Target| target.kind.iter().any(|kind| kind == "bin" || kind.ends_with("lib"));
         Ok(Self {
             package: package.name,
@@ -137,6 +145,7 @@ impl Project {
             rust_version: package.rust_version,
             workspace: metadata.workspace_root,
             dependencies: package.dependencies,
+            build_script,
             crates: package.targets.iter().filter(is_linked).map(|target| target.name.replace('-', "_")).collect(),
             build: metadata.build_directory.unwrap_or_else(|| metadata.target_directory.clone()),
             target: metadata.target_directory,
@@ -199,7 +208,9 @@ mod tests {
         let package = |name: &str, folder: &str, used: &[&str]| {
             let used: Vec<_> = used.iter().map(|name| json!({"name": name, "kind": null})).collect();
             let path = format!("{folder}/Cargo.toml");
-            json!({"name": name, "manifest_path": path, "rust_version": null, "dependencies": used, "targets": []})
+            let script = json!({"name": "build-script-build", "kind": ["custom-build"], "src_path": format!("{folder}/build.rs")});
+            let targets = if name == "a" { vec![script] } else { Vec::new() };
+            json!({"name": name, "manifest_path": path, "rust_version": null, "dependencies": used, "targets": targets})
         };
         let find = |cargo_toml: &str, name| {
             let metadata = json!({
@@ -212,6 +223,8 @@ mod tests {
         assert_eq!(find("/w/Cargo.toml", None).unwrap().package, "w");
         let named = find("/w/Cargo.toml", Some("a")).unwrap();
         assert_eq!((named.folder(), named.is_of_service()), (Path::new("/w/a"), true));
+        assert_eq!(named.build_script.as_deref(), Some(Path::new("build.rs")));
+        assert_eq!(find("/w/Cargo.toml", None).unwrap().build_script, None);
         for (cargo_toml, name, what) in
             [("/w/Cargo.toml", Some("b"), "there is no package `b`"), ("/v/Cargo.toml", None, "and of no package")]
         {

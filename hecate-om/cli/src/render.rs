@@ -90,27 +90,30 @@ impl Kind {
 /// The toolchain that this was tested with, for whoever has not chosen one.
 pub(crate) const TOOLCHAIN: &str = "1.95.0";
 
+/// What an image is built from.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Sources<'a> {
+    pub(crate) package: &'a str,
+    pub(crate) toolchain: &'a str,
+    pub(crate) om: &'a OmSource,
+    /// By its path in the package; a build script is copied only where there is one.
+    pub(crate) build_script: Option<&'a str>,
+}
+
 /// What the templates of `templates/deploy` take.
 #[derive(Debug, Serialize)]
 struct Values<'a> {
     service: &'a Deployment,
-    package: &'a str,
-    toolchain: &'a str,
-    om: &'a OmSource,
+    #[serde(flatten)]
+    sources: Sources<'a>,
 }
 
 /// Renders one file of a deployment.
 ///
 /// # Errors
 /// A value that the format cannot hold.
-pub(crate) fn file(
-    kind: Kind,
-    service: &Deployment,
-    package: &str,
-    toolchain: &str,
-    om: &OmSource,
-) -> Result<String, Failure> {
-    kind.template().render(&Values { service, package, toolchain, om })
+pub(crate) fn file(kind: Kind, service: &Deployment, sources: Sources<'_>) -> Result<String, Failure> {
+    kind.template().render(&Values { service, sources })
 }
 
 pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Result<u8, Failure> {
@@ -127,7 +130,9 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Result<u8, Fail
     let om = project.as_ref().map(Project::hecate_om).transpose()?.flatten();
     let om = om.unwrap_or_else(|| OmSource::Version(env!("CARGO_PKG_VERSION").to_owned()));
     let package = project.as_ref().map_or(&*service.name, |project| &project.package);
-    let text = file(arguments.what, &service, package, &toolchain, &om)?;
+    let build_script = project.as_ref().and_then(|project| project.build_script.as_deref()?.to_str());
+    let sources = Sources { package, toolchain: &toolchain, om: &om, build_script };
+    let text = file(arguments.what, &service, sources)?;
     let name = arguments.what.file(&service.name);
     let Some(project) = project.filter(|_| arguments.write) else {
         output.result(&text, &json!({"file": name, "text": text}))?;
@@ -151,16 +156,16 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Result<u8, Fail
 /// # Errors
 /// It cannot be read, is too large, or is no manifest; all that is wrong with it is told.
 fn parsed(path: &Path) -> Result<Manifest, Failure> {
+    let help = "give the manifest.json of a build, or what `<service> manifest` printed";
     let shown = path.display();
     let mut text = String::new();
     // Of one that is longer, parsing tells.
     File::open(path)
         .and_then(|file| file.take(Manifest::MAX_BYTES as u64 + 1).read_to_string(&mut text))
-        .map_err(|error| Failure::new(NO_INPUT, format!("cannot read {shown}: {error}")))?;
+        .map_err(|error| Failure::new(NO_INPUT, format!("cannot read {shown}: {error}")).help(help))?;
     Manifest::parse(&text).map_err(|errors| {
         let errors: Vec<String> = errors.iter().map(|error| format!("\n  {}", visible(&error.to_string()))).collect();
-        Failure::new(DATA, format!("{shown} is no manifest of a service:{}", errors.concat()))
-            .help("give the manifest.json of a build, or what `<service> manifest` printed")
+        Failure::new(DATA, format!("{shown} is no manifest of a service:{}", errors.concat())).help(help)
     })
 }
 
@@ -173,7 +178,44 @@ mod tests {
     fn rendered(kind: Kind) -> String {
         let service =
             Deployment::new("acme-widgets", "0.1.0", "Widgets", "acme_widgets", "localhost/x".to_owned(), 8470);
-        file(kind, &service, "acme-widgets", TOOLCHAIN, &OmSource::Version("0.1.0".to_owned())).unwrap()
+        let om = OmSource::Version("0.1.0".to_owned());
+        let sources = Sources { package: "acme-widgets", toolchain: TOOLCHAIN, om: &om, build_script: None };
+        file(kind, &service, sources).unwrap()
+    }
+
+    /// What it is does not matter to the layer of dependencies, so that one holds when it changes.
+    #[test]
+    fn a_build_script_is_copied_where_there_is_one_and_after_the_dependencies() {
+        let service =
+            Deployment::new("acme-widgets", "0.1.0", "Widgets", "acme_widgets", "localhost/x".to_owned(), 8470);
+        let om = OmSource::Version("0.1.0".to_owned());
+        let rendered = |build_script| {
+            let sources = Sources { package: "acme-widgets", toolchain: TOOLCHAIN, om: &om, build_script };
+            file(Kind::Containerfile, &service, sources).unwrap()
+        };
+        for script in ["build.rs", "tools/build.rs"] {
+            let text = rendered(Some(script));
+            let steps = [
+                "COPY Cargo.toml Cargo.lock ./\n",
+                &format!("    && install -D src/main.rs \"{script}\" \\\n    && cargo build --release --locked "),
+                "COPY src src\n",
+                &format!("COPY {script} {script}\n"),
+                &format!(
+                    "RUN touch src/main.rs src/service.rs \"{script}\" \\\n    && cargo build --release --locked "
+                ),
+            ];
+            let found: Vec<_> = steps.iter().map(|step| text.find(step)).collect();
+            assert!(found.iter().all(Option::is_some) && found.is_sorted(), "{found:?} in {text}");
+        }
+        let without = rendered(None);
+        let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
+        let more: Vec<_> = lines(&rendered(Some("build.rs")));
+        let more: Vec<_> = more.iter().filter(|line| !without.lines().any(|other| other == **line)).collect();
+        assert_eq!(more.len(), 3, "{more:?}");
+        assert!(
+            !without.contains("build.rs") && without.contains("RUN touch src/main.rs src/service.rs \\\n"),
+            "{without}"
+        );
     }
 
     fn words(list: &Yaml) -> Vec<&str> {

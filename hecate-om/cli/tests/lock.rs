@@ -74,10 +74,10 @@ impl Package {
     }
 
     /// One that `hecate-om new` makes, but for the mesh, which takes minutes to compile and is no part of a contract.
-    fn made(name: &str, shape: &[&str]) -> Self {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fn made(above: &Path, name: &str, shape: &[&str]) -> Self {
+        let folder = above.join(name);
         let _ = fs::remove_dir_all(&folder);
-        let above = Self { folder: folder.parent().unwrap().to_owned() };
+        let above = Self { folder: above.to_owned() };
         let (code, told) = above.hecate_om(&[&["new", name][..], shape].concat());
         assert_eq!(code, 0, "{told}");
         fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.lock"), folder.join("Cargo.lock")).unwrap();
@@ -97,7 +97,7 @@ impl Package {
     }
 
     /// Runs in the folder, in the environment of a person who has the checkout's dependencies compiled.
-    fn run(&self, program: &str, arguments: &[&str]) -> Output {
+    fn command(&self, program: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(program);
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
@@ -105,10 +105,19 @@ impl Package {
                 command.env_remove(&name);
             }
         }
-        // As the other throw-away packages are built, so that what is below them is compiled once.
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("build_output/dependencies/target");
-        command.env("CARGO_TARGET_DIR", target).env("CARGO_PROFILE_DEV_DEBUG", "0").env("CARGO_NET_OFFLINE", "true");
-        command.env("CARGO", env!("CARGO")).args(arguments).current_dir(&self.folder).output().unwrap()
+        command.env("CARGO_TARGET_DIR", Self::target());
+        command.env("CARGO_PROFILE_DEV_DEBUG", "0").env("CARGO_NET_OFFLINE", "true");
+        command.env("CARGO", env!("CARGO")).args(arguments).current_dir(&self.folder);
+        command
+    }
+
+    /// As the other throw-away packages are built, so that what is below them is compiled once.
+    fn target() -> PathBuf {
+        Path::new(env!("CARGO_TARGET_TMPDIR")).join("build_output/dependencies/target")
+    }
+
+    fn run(&self, program: &str, arguments: &[&str]) -> Output {
+        self.command(program, arguments).output().unwrap()
     }
 
     /// Exit code and standard output.
@@ -210,6 +219,49 @@ fn a_contract_is_locked_kept_and_changed_only_where_that_is_meant() {
     assert!(code == 65 && told.contains("help: take it back from version control"), "{told}");
 }
 
+#[test]
+fn check_has_nothing_to_say_of_a_service_that_was_just_made() {
+    // In no repository: what git would say of it is no part of this.
+    let room = tempfile::tempdir().unwrap();
+    let package = Package::made(room.path(), "acme-checked", &[]);
+    let place = |name: &str| room.path().join(name).to_str().unwrap().to_owned();
+    let settings = [
+        ("HECATE_RUNTIME_DIR", place("run")),
+        ("HECATE_DATA_DIR", place("data")),
+        ("HECATE_HEALTH_ADDR", "127.0.0.1:0".to_owned()),
+    ];
+    let check = || {
+        let output = package
+            .command(env!("CARGO_BIN_EXE_hecate-om"), &["check", "--strict", "--json"])
+            .envs(settings.clone())
+            .output();
+        let output = output.unwrap();
+        let told: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
+        let findings = told["findings"].as_array().unwrap().iter();
+        let findings: Vec<_> = findings.filter(|found| found["level"] != "ok").cloned().collect();
+        (output.status.code(), findings)
+    };
+    let (is_built, said) = package.cargo(&["build", "--quiet"]);
+    assert!(is_built, "{said}");
+    assert_eq!(check(), (Some(0), Vec::new()));
+
+    let manifest = Package::target().join("debug/hecate/acme-checked.manifest.json");
+    fs::remove_file(&manifest).unwrap();
+    let (is_built, said) = package.cargo(&["build", "--quiet"]);
+    assert!(is_built && manifest.is_file(), "build.rs brings it back: {said}");
+
+    fs::remove_file(package.folder.join("build.rs")).unwrap();
+    let (code, found) = check();
+    assert!(code == Some(1) && found.len() == 1 && found[0]["subject"] == "build.rs", "{found:?}");
+    let help = "write `fn main() { hecate_om_build::manifest() }` in build.rs";
+    assert_eq!(found[0]["help"], help, "Cargo.toml has the dependency already");
+    // And what is rendered follows.
+    let (code, containerfile) = package.hecate_om(&["render", "containerfile"]);
+    assert!(code == 0 && !containerfile.contains("build.rs"), "{containerfile}");
+    let born = fs::read_to_string(package.folder.join("Containerfile")).unwrap();
+    assert!(born.contains("COPY build.rs build.rs\n"), "{born}");
+}
+
 /// The lines of a capability, from its comment on.
 fn without_capability(source: &str, comment: &str) -> String {
     let (before, rest) = source.split_once(comment).unwrap();
@@ -223,7 +275,7 @@ fn a_new_service_is_born_with_the_lock_that_its_code_has() {
         ("acme-widgets", &[][..], "acme_widgets.greet", "    /// Greets a visitor by name.\n"),
         ("acme-desks", &["--vertical-slices"], "acme_desks.visitors", "    /// Tells who was greeted"),
     ] {
-        let package = Package::made(name, shape);
+        let package = Package::made(Path::new(env!("CARGO_TARGET_TMPDIR")), name, shape);
         let born = fs::read_to_string(package.lock()).unwrap();
         let (code, told) = package.hecate_om(&["lock", "--check"]);
         assert!(code == 0 && told.contains("is what the code is"), "{code}: {told}");

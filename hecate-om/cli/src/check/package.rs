@@ -1,23 +1,22 @@
 //! The package of a service: its Cargo.toml, its compiler, its lock file, and what it builds.
 
-use std::path::PathBuf;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use hecate_om::contract_lock::FILE;
 use hecate_om::manifest::{Capability, Manifest};
 
 use super::Findings;
 use crate::contract;
+use crate::new;
 use crate::project::{How, Project, Service};
 
 pub(super) fn look(project: &Project, findings: &mut Findings) {
     findings.ok("package", &format!("{}, {}", project.package, project.cargo_toml.display()));
     if !project.is_of_service() {
-        findings.error(
-            "Cargo.toml",
-            "it does not depend on hecate-om",
-            "cargo add hecate-om, or go into the folder of a service",
-        );
+        let add = new::own_source().map(|om| om.cargo_add("", "hecate-om", "hecate-om"));
+        let help = format!("{}, or go into the folder of a service", add.unwrap_or("cargo add hecate-om".to_owned()));
+        findings.error("Cargo.toml", "it does not depend on hecate-om", &help);
     }
     build_script(project, findings);
     toolchain(project, findings);
@@ -28,14 +27,23 @@ pub(super) fn look(project: &Project, findings: &mut Findings) {
 fn build_script(project: &Project, findings: &mut Findings) {
     let is_there =
         project.dependencies.iter().any(|used| used.name == "hecate-om-build" && used.kind.as_deref() == Some("build"));
-    let script = std::fs::read_to_string(project.folder().join("build.rs")).unwrap_or_default();
+    let file = project.build_script.as_deref().unwrap_or(Path::new("build.rs"));
+    let script = std::fs::read_to_string(project.folder().join(file)).unwrap_or_default();
+    let file = file.display().to_string();
     if is_there && script.contains("hecate_om_build::manifest()") {
-        findings.ok("build.rs", "keeps manifest.json in the build output");
-    } else {
-        let help =
-            "cargo add --build hecate-om-build, and write `fn main() { hecate_om_build::manifest() }` in build.rs";
-        findings.note("build.rs", "does not keep manifest.json in the build output", help);
+        findings.ok(&file, "keeps manifest.json in the build output");
+        return;
     }
+    // From where its hecate-om is from, or cargo would not find it.
+    let om = project.hecate_om().ok().flatten();
+    let add = om.map(|om| om.cargo_add("--build ", "hecate-om-build", "hecate-om/build"));
+    let add = add.filter(|_| !is_there).map(|add| format!("{add}, and ")).unwrap_or_default();
+    let help = if script.is_empty() {
+        format!("{add}write `fn main() {{ hecate_om_build::manifest() }}` in {file}")
+    } else {
+        format!("{add}call `hecate_om_build::manifest()` in {file}")
+    };
+    findings.note(&file, "does not keep manifest.json in the build output", &help);
 }
 
 fn toolchain(project: &Project, findings: &mut Findings) {
@@ -84,8 +92,13 @@ fn lock_file(project: &Project, findings: &mut Findings) {
         );
         return;
     }
-    let ignored =
-        Command::new("git").arg("-C").arg(&project.workspace).args(["check-ignore", "--quiet", "Cargo.lock"]).status();
+    // Outside of a repository, git complains.
+    let ignored = Command::new("git")
+        .arg("-C")
+        .arg(&project.workspace)
+        .args(["check-ignore", "--quiet", "Cargo.lock"])
+        .stderr(Stdio::null())
+        .status();
     if ignored.is_ok_and(|status| status.success()) {
         findings.note("Cargo.lock", "is ignored by git", "take it out of .gitignore, and commit it");
     } else {

@@ -7,6 +7,9 @@ use crate::failure::{Failure, NO_INPUT, USAGE};
 use crate::project::OmSource;
 use crate::template::invisible;
 
+/// What `--hecate-om` takes.
+const HELP: &str = "give the folder of a checkout of hecate-om, the address of a git repository, or a version";
+
 /// As `--hecate-om` says it: the folder of a checkout, the address of a repository, or a version.
 ///
 /// # Errors
@@ -14,7 +17,10 @@ use crate::template::invisible;
 pub(super) fn of(text: &str) -> Result<OmSource, Failure> {
     if let Some((character, what)) = invisible(text) {
         let what = format!("--hecate-om holds `{}`, which {what}", character.escape_unicode());
-        return Err(Failure::new(USAGE, what));
+        return Err(Failure::new(USAGE, what).help(HELP));
+    }
+    if text.trim().is_empty() {
+        return Err(Failure::new(USAGE, "--hecate-om is empty").help(HELP));
     }
     let is_git = text.contains("://") || text.starts_with("git@") || text.ends_with(".git");
     if is_git && !Path::new(text).is_dir() {
@@ -31,7 +37,7 @@ pub(super) fn of(text: &str) -> Result<OmSource, Failure> {
 ///
 /// # Errors
 /// The checkout has gone.
-pub(super) fn own() -> Result<OmSource, Failure> {
+pub(crate) fn own() -> Result<OmSource, Failure> {
     let own = Path::new(env!("CARGO_MANIFEST_DIR"));
     // In a checkout this package is hecate-om/cli; a registry unpacks it into a folder of its own.
     let Some(root) =
@@ -48,10 +54,7 @@ pub(super) fn own() -> Result<OmSource, Failure> {
 
 /// The root of a checkout, found by it or by the crate's folder in it.
 fn checkout(folder: &Path) -> Result<OmSource, Failure> {
-    let refused = |why: String| {
-        let help = "give the folder of a checkout of hecate-om, the address of a git repository, or a version";
-        Failure::new(NO_INPUT, why).help(help)
-    };
+    let refused = |why: String| Failure::new(NO_INPUT, why).help(HELP);
     let found = fs::canonicalize(folder)
         .map_err(|error| refused(format!("{} cannot be looked at: {error}", folder.display())))?;
     let is_crate = |folder: &PathBuf| {
@@ -104,6 +107,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let told = of(folder.path().to_str().unwrap()).unwrap_err().told(false);
         assert!(told.contains("is no checkout of hecate-om"), "{told}");
-        assert!(of("a\u{202e}b").is_err());
+        for (text, what) in [("a\u{202e}b", "--hecate-om holds `\\u{202e}`"), ("", "--hecate-om is empty")] {
+            let failure = of(text).unwrap_err();
+            assert_eq!(failure.exit_code(), USAGE);
+            let told = failure.told(false);
+            assert!(told.contains(what) && told.contains("help: give the folder"), "{told}");
+        }
     }
 }

@@ -39,6 +39,7 @@ fn a_project_has_these_files() {
         "Containerfile",
         "LICENSE",
         "README.md",
+        "build.rs",
         "contract.lock.json",
         "deploy/compose.yml",
         "quadlet/hecate-weather.container",
@@ -168,12 +169,14 @@ fn a_description_is_read_back_from_every_file_as_it_was_written() {
         for workflow in [".github/workflows/ci.yml", ".github/workflows/build-push.yml"] {
             assert!(!files[workflow].contains(description) || description.len() < 4, "{workflow}");
         }
-        for path in ["src/main.rs", "src/service.rs", "tests/contract.rs"] {
+        for path in ["build.rs", "src/main.rs", "src/service.rs", "tests/contract.rs"] {
             syn::parse_file(&files[path]).unwrap_or_else(|error| panic!("{path}: {error}"));
         }
         let service =
             Deployment::new("hecate-weather", "0.1.0", description, "weather", "localhost/x".to_owned(), 8470);
-        let objects = render::file(Kind::K8s, &service, "hecate-weather", TOOLCHAIN, &version()).unwrap();
+        let om = version();
+        let sources = Sources { package: "hecate-weather", toolchain: TOOLCHAIN, om: &om, build_script: None };
+        let objects = render::file(Kind::K8s, &service, sources).unwrap();
         let objects = yaml_rust2::YamlLoader::load_from_str(&objects).unwrap();
         assert_eq!(objects[1]["metadata"]["annotations"]["description"].as_str(), Some(*description));
     }
@@ -203,10 +206,14 @@ fn hecate_om_comes_from_where_it_was_said() {
     let cargo = |om: &OmSource| -> toml::Table {
         render_all("hecate-weather", "Forecasts", om, None, false)["Cargo.toml"].parse().unwrap()
     };
-    let [path, git, version] = sources().map(|om| cargo(&om)["dependencies"]["hecate-om"].clone());
-    assert_eq!(path["path"].as_str(), Some("/x/checkout/hecate-om"));
-    assert_eq!(git["git"].as_str(), Some("https://example.com/x.git"));
-    assert_eq!(version.as_str(), Some("0.1.0"));
+    for (table, name, folder) in
+        [("dependencies", "hecate-om", "hecate-om"), ("build-dependencies", "hecate-om-build", "hecate-om/build")]
+    {
+        let [path, git, version] = sources().map(|om| cargo(&om)[table][name].clone());
+        assert_eq!(path["path"].as_str(), Some(&*format!("/x/checkout/{folder}")));
+        assert_eq!(git["git"].as_str(), Some("https://example.com/x.git"));
+        assert_eq!(version.as_str(), Some("0.1.0"));
+    }
 }
 
 #[test]

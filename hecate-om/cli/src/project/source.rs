@@ -18,6 +18,19 @@ pub(crate) enum OmSource {
     Version(String),
 }
 
+impl OmSource {
+    /// What adds a package of hecate-om to another one: `option` is cargo's, and `folder` where the package lies in a
+    /// checkout.
+    pub(crate) fn cargo_add(&self, option: &str, package: &str, folder: &str) -> String {
+        let add = format!("cargo add {option}{package}");
+        match self {
+            Self::Path(root) => format!("{add} --path {root}/{folder}"),
+            Self::Git(url) => format!("{add} --git {url}"),
+            Self::Version(version) => format!("{add}@{version}"),
+        }
+    }
+}
+
 impl Project {
     /// The channel of rust-toolchain.toml.
     pub(crate) fn toolchain(&self) -> Option<String> {

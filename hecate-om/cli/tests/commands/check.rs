@@ -42,6 +42,10 @@ fn each_thing_that_is_wrong_is_told_with_what_to_do() {
         assert_eq!((found["level"].as_str(), found["area"].as_str()), (Some(level), Some(area)), "{found}");
         assert_eq!(found["help"].is_string(), level != "ok", "{found}");
     }
+    let help = finding(&told, "does not keep manifest.json")["help"].as_str().unwrap();
+    let checkout = fs::canonicalize(package.path(".")).unwrap();
+    let add = format!("cargo add --build hecate-om-build --path {}/hecate-om/build, and write ", checkout.display());
+    assert!(help.starts_with(&add), "{help}");
     assert_eq!(finding(&told, "8470 is taken")["help"], "set HECATE_HEALTH_ADDR");
     assert_eq!(told["errors"], 5);
     let text = package.run(&["check"]).stdout;
@@ -72,7 +76,7 @@ fn where_all_is_well_nothing_is_to_be_done() {
     assert_eq!((&found["level"], &found["help"]), (&"note".into(), &"hecate-om lock --accept".into()));
     package.keep(&[&empty], &["house"]);
     let told = package.run(&["check"]);
-    assert_eq!(told.code, 0, "{told:?}");
+    assert_eq!((told.code, &*told.stderr), (0, ""), "git says nothing, where there is no repository: {told:?}");
     assert!(told.stdout.ends_with("\nnothing is wrong, 1 to look at\n"), "{}", told.stdout);
     assert_eq!(package.run(&["check", "--strict"]).code, 1, "a note is one then");
     package.write("house/src/main.rs", "fn main() { nonsense }\n");
