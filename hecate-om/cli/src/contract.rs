@@ -6,37 +6,83 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use hecate_om::contract_lock::{Change, ContractLock, MAX_BYTES};
+use hecate_om::contract_lock::{Change, ContractLock, Faults, MAX_BYTES};
+use serde_json::Value;
 
 use crate::failure::{DATA, Failure, IO, NO_INPUT, SOFTWARE};
-use crate::inspect::runs_service;
+use crate::inspect::Program;
 use crate::output::visible;
 use crate::program::ask;
 use crate::project::{How, Project};
 
+/// What a contract is read from.
+const HELP: &str = "give a `contract.lock.json`, what `<service> contract` printed, or the program of a service";
+/// How many of the things that are wrong with a contract are told.
+const MOST_TOLD: usize = 10;
+
 /// Reads a lock, a printed contract, or the program of a service, whichever stands at a path.
+///
+/// # Errors
+/// It is none of them, and what it is.
 pub(crate) fn read(path: &Path) -> Result<ContractLock, Failure> {
-    if runs_service(path)? {
-        return of_program(path);
+    let found = std::fs::metadata(path).map_err(|error| unreadable(path, &error).help(HELP))?;
+    let no_contract =
+        |what: &str| Failure::new(DATA, format!("`{}` is no contract: it is {what}", path.display())).help(HELP);
+    if found.is_dir() {
+        return Err(no_contract("a folder"));
     }
-    let text = text(path).map_err(|error| unreadable(path, &error))?;
-    ContractLock::of_either(&text).map_err(|faults| {
-        Failure::new(DATA, format!("`{}` is no contract:\n{}", path.display(), indented(&faults.to_string())))
-            .help("give a `contract.lock.json`, what `<service> contract` printed, or the program of a service")
+    match Program::at(path)? {
+        Program::OfService => return of_program(path),
+        Program::OfNoService => return Err(no_contract("a program or a library that runs no service")),
+        Program::None => {}
+    }
+    let bytes = bytes(path).map_err(|error| unreadable(path, &error))?;
+    let is_text = |text: &String| !text.contains(|c: char| c.is_control() && !c.is_whitespace());
+    let text = String::from_utf8(bytes).ok().filter(is_text);
+    let text = text.ok_or_else(|| no_contract("neither a program nor a text"))?;
+    ContractLock::of_either(&text).map_err(|faults| match other(&text) {
+        Some(what) => no_contract(&what),
+        None => Failure::new(DATA, format!("`{}` cannot be read:\n{}", path.display(), indented(&faults))).help(
+            "take it back from version control, or have it written anew by `hecate-om lock` or `<service> contract`",
+        ),
     })
+}
+
+/// What a text is that does not even claim to be a contract.
+fn other(text: &str) -> Option<String> {
+    if text.trim().is_empty() {
+        return Some("empty".to_owned());
+    }
+    if text.starts_with("#!") {
+        return Some("a script".to_owned());
+    }
+    // Of one that is too large, or a contract that was cut off, the parser tells.
+    let document: Value = match serde_json::from_str(text) {
+        Ok(document) => document,
+        Err(_) if text.trim_start().starts_with('{') || text.len() > MAX_BYTES => return None,
+        Err(_) => return Some("a text that is no JSON".to_owned()),
+    };
+    match document.get("schema").and_then(Value::as_str) {
+        Some(schema) if schema.starts_with("hecate.contract") => None,
+        Some(schema) if schema.starts_with("hecate.manifest/") => Some("the manifest of a service".to_owned()),
+        Some(schema) => Some(format!("JSON of the schema `{}`", visible(schema))),
+        None if document.get("openapi").is_some() => Some("a document of OpenAPI".to_owned()),
+        None => Some("JSON without a `schema` that says so".to_owned()),
+    }
 }
 
 /// The lock at a path; nothing where there is none.
 pub(crate) fn lock_at(path: &Path) -> Result<Option<ContractLock>, Failure> {
-    let text = match text(path) {
+    let bytes = match bytes(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         read => read.map_err(|error| unreadable(path, &error))?,
     };
-    let lock = ContractLock::parse(&text).map_err(|faults| {
-        Failure::new(DATA, format!("`{}` cannot be read:\n{}", path.display(), indented(&faults.to_string())))
+    let damaged = |what: String| {
+        Failure::new(DATA, format!("`{}` cannot be read:\n{what}", path.display()))
             .help("take it back from version control, or remove it and run `hecate-om lock`")
-    })?;
-    Ok(Some(lock))
+    };
+    let text = String::from_utf8(bytes).map_err(|_| damaged("  it is no text".to_owned()))?;
+    ContractLock::parse(&text).map(Some).map_err(|faults| damaged(indented(&faults)))
 }
 
 /// What the services promise that the programs of a package run now; it is built for that, whatever its lock says.
@@ -75,15 +121,22 @@ fn unreadable(path: &Path, error: &io::Error) -> Failure {
     Failure::new(code, format!("cannot read `{}`: {error}", path.display()))
 }
 
-/// A text of a size that a contract can have; of more the parser tells.
-fn text(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    File::open(path)?.take(MAX_BYTES as u64 + 1).read_to_string(&mut text)?;
-    Ok(text)
+/// As much of a file as a contract can have; of more the parser tells.
+fn bytes(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
-fn indented(lines: &str) -> String {
-    lines.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
+/// A line for each of the first faults.
+fn indented(faults: &Faults) -> String {
+    let text = faults.to_string();
+    let mut lines: Vec<String> = text.lines().take(MOST_TOLD).map(|line| format!("  {}", visible(line))).collect();
+    let left_out = text.lines().count().saturating_sub(MOST_TOLD);
+    if left_out > 0 {
+        lines.push(format!("  and {left_out} more"));
+    }
+    lines.join("\n")
 }
 
 /// Changes for people, what breaks callers first.
@@ -144,12 +197,38 @@ mod tests {
         assert!(lock_at(&path).unwrap().is_none());
         std::fs::write(&path, lock("echo.say", &json!(true)).to_json()).unwrap();
         assert_eq!(read(&path).unwrap(), lock("echo.say", &json!(true)));
-        for wrong in ["{}", "", "not JSON"] {
+        for (wrong, what) in [
+            (&b"{}"[..], "is no contract: it is JSON without a `schema`"),
+            (b"", "is no contract: it is empty"),
+            (b" \n", "is no contract: it is empty"),
+            (b"not JSON", "is no contract: it is a text that is no JSON"),
+            (b"#!/bin/sh\necho", "is no contract: it is a script"),
+            (b"\xff\xfe", "is no contract: it is neither a program nor a text"),
+            (b"\x7fELF", "is no contract: it is neither a program nor a text"),
+            (b"\0\0", "is no contract: it is neither a program nor a text"),
+            (b"[1]", "is no contract: it is JSON without a `schema`"),
+            (b"{\"schema\":\"hecate.manifest/1\"}", "is no contract: it is the manifest of a service"),
+            (b"{\"schema\":\"moon/1\"}", "is no contract: it is JSON of the schema `moon/1`"),
+            (b"{\"openapi\":\"3.1.0\"}", "is no contract: it is a document of OpenAPI"),
+            (b"{\"schema\":\"hecate.contract.lock/2\"}", "cannot be read:\n  schema: "),
+            (b"{\"schema\":\"hecate.contr", "cannot be read:\n  not JSON: "),
+        ] {
             std::fs::write(&path, wrong).unwrap();
-            assert_eq!(read(&path).unwrap_err().exit_code(), DATA);
+            let failure = read(&path).unwrap_err();
+            assert_eq!(failure.exit_code(), DATA);
+            let told = failure.told(false);
+            assert!(told.contains(&format!("a.json` {what}")), "{told}");
+            let is_claimed = what.starts_with("cannot be read");
+            let help = if is_claimed { "take it back from version control, or have it written anew" } else { HELP };
+            assert!(told.contains(&format!("\n  help: {help}")), "{told}");
             assert_eq!(lock_at(&path).unwrap_err().exit_code(), DATA);
         }
-        std::fs::write(&path, [0xff, 0xfe]).unwrap();
-        assert_eq!(read(&path).unwrap_err().exit_code(), IO);
+        assert!(read(folder.path()).unwrap_err().told(false).contains("it is a folder"));
+        let services: serde_json::Map<String, Value> =
+            (0..50).map(|number| (format!("hecate-{number}"), json!(null))).collect();
+        let many = json!({"schema": "hecate.contract.lock/1", "services": services});
+        std::fs::write(&path, many.to_string()).unwrap();
+        let told = read(&path).unwrap_err().told(false);
+        assert!(told.lines().count() == MOST_TOLD + 3 && told.contains("\n  and 40 more\n"), "{told}");
     }
 }

@@ -14,6 +14,8 @@ use self::binary::{Records, Unreadable};
 use crate::failure::{DATA, Failure, IO, NO, NO_INPUT};
 use crate::output::{Output, visible};
 
+/// What has manifests in it.
+const HELP: &str = "give the path of a program or a library that was built, such as target/debug/hecate-weather";
 /// How many of the things that are wrong with a manifest are told.
 const MOST_TOLD: usize = 10;
 
@@ -59,7 +61,7 @@ impl Kept {
 pub(crate) fn manifests_of(path: &Path) -> Result<Vec<Kept>, Failure> {
     let shown = path.display();
     let Some(records) = records_of(path)? else {
-        return Err(Failure::new(DATA, format!("{shown} is no file")).help("give it the path of a program"));
+        return Err(Failure::new(DATA, format!("`{shown}` is no file")).help(HELP));
     };
     let records = records.map_err(|error| damaged(path, &error))?;
     let mut kept = Vec::with_capacity(records.manifests.len());
@@ -68,7 +70,7 @@ pub(crate) fn manifests_of(path: &Path) -> Result<Vec<Kept>, Failure> {
             let told: Vec<String> =
                 errors.iter().take(MOST_TOLD).map(|error| format!("\n  {}", visible(&error.to_string()))).collect();
             let what =
-                format!("{shown} keeps a manifest, number {}, that cannot be read:{}", number + 1, told.concat());
+                format!("`{shown}` keeps a manifest, number {}, that cannot be read:{}", number + 1, told.concat());
             Failure::new(DATA, what).help("build it again with a hecate-om of this version")
         })?;
         let is_run = records.run.contains(&manifest.name);
@@ -78,14 +80,28 @@ pub(crate) fn manifests_of(path: &Path) -> Result<Vec<Kept>, Failure> {
     Ok(kept)
 }
 
-/// Whether a file is a program that runs a service. What is no program at all runs none.
-///
-/// # Errors
-/// When it cannot be read, and when it is a program that is damaged.
-pub(crate) fn runs_service(path: &Path) -> Result<bool, Failure> {
-    match records_of(path)? {
-        None | Some(Err(Unreadable::Empty | Unreadable::NoBinary)) => Ok(false),
-        Some(records) => Ok(!records.map_err(|error| damaged(path, &error))?.run.is_empty()),
+/// What a file is to whoever would run it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Program {
+    /// No program at all.
+    None,
+    /// A program or a library, and no service is run by it.
+    OfNoService,
+    OfService,
+}
+
+impl Program {
+    /// What stands at a path, told without running it.
+    ///
+    /// # Errors
+    /// When it cannot be read, and when it is a program that is damaged.
+    pub(crate) fn at(path: &Path) -> Result<Self, Failure> {
+        Ok(match records_of(path)? {
+            None | Some(Err(Unreadable::Empty | Unreadable::NoBinary)) => Self::None,
+            Some(Err(error)) => return Err(damaged(path, &error)),
+            Some(Ok(records)) if records.run.is_empty() => Self::OfNoService,
+            Some(Ok(_)) => Self::OfService,
+        })
     }
 }
 
@@ -93,7 +109,7 @@ pub(crate) fn runs_service(path: &Path) -> Result<bool, Failure> {
 fn records_of(path: &Path) -> Result<Option<Result<Records, Unreadable>>, Failure> {
     let failed = |error: std::io::Error| {
         let code = if error.kind() == ErrorKind::NotFound { NO_INPUT } else { IO };
-        Failure::new(code, format!("cannot read {}: {error}", path.display()))
+        Failure::new(code, format!("cannot read `{}`: {error}", path.display())).help(HELP)
     };
     // To open a pipe would wait for whoever writes.
     if !std::fs::metadata(path).map_err(failed)?.is_file() {
@@ -104,17 +120,17 @@ fn records_of(path: &Path) -> Result<Option<Result<Records, Unreadable>>, Failur
 
 fn damaged(path: &Path, error: &Unreadable) -> Failure {
     let help = match error {
-        Unreadable::Empty | Unreadable::NoBinary => "give it the path of a program or a library that was built",
+        Unreadable::Empty | Unreadable::NoBinary => HELP,
         _ => "build it again",
     };
-    Failure::new(DATA, format!("{} {}", path.display(), visible(&error.to_string()))).help(help)
+    Failure::new(DATA, format!("`{}` {}", path.display(), visible(&error.to_string()))).help(help)
 }
 
 /// Prints what a binary keeps.
 pub(crate) fn inspect(arguments: &Arguments, output: &mut Output) -> Result<u8, Failure> {
     let kept = manifests_of(&arguments.binary)?;
     if kept.is_empty() {
-        let what = format!("{} keeps no manifest", arguments.binary.display());
+        let what = format!("`{}` keeps no manifest", arguments.binary.display());
         let help = "a program of a service with `#[hecate_service]` that calls `hecate_om::run` keeps one";
         return Err(Failure::new(NO, what).help(help));
     }
@@ -161,13 +177,13 @@ mod tests {
     fn what_only_looks_like_a_record_is_no_program() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
-        assert_eq!(runs_service(&path).unwrap_err().exit_code(), NO_INPUT);
-        assert!(!runs_service(folder.path()).unwrap());
+        assert_eq!(Program::at(&path).unwrap_err().exit_code(), NO_INPUT);
+        assert_eq!(Program::at(folder.path()).unwrap(), Program::None);
         for text in [&b""[..], b"{}", b"#!/bin/sh\n", b"hecate-om\0\0\x01\x0b\0\0\0hecate-echo"] {
             std::fs::write(&path, text).unwrap();
-            assert!(!runs_service(&path).unwrap(), "{text:?}");
+            assert_eq!(Program::at(&path).unwrap(), Program::None, "{text:?}");
         }
         std::fs::write(&path, b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0").unwrap();
-        assert_eq!(runs_service(&path).unwrap_err().exit_code(), DATA);
+        assert_eq!(Program::at(&path).unwrap_err().exit_code(), DATA);
     }
 }

@@ -64,9 +64,12 @@ fn what_keeps_no_manifest_or_cannot_be_read_is_told() {
     ] {
         let told = inspect(path(name));
         assert_eq!((told.code, &*told.stdout), (65, ""), "{name}: {told:?}");
-        assert!(told.stderr.contains(what), "{name}: {}", told.stderr);
+        assert!(told.stderr.contains(&format!("` {what}")), "{name}: {}", told.stderr);
+        let of_another = name != "cut";
+        assert_eq!(told.stderr.contains("give the path of a program"), of_another, "{name}: {}", told.stderr);
     }
     let told = inspect(path("head"));
     assert!(matches!(told.code, 1 | 65), "{told:?}");
-    assert_eq!(inspect(path("missing")).code, 66);
+    let told = inspect(path("missing"));
+    assert!(told.code == 66 && told.stderr.contains("give the path of a program"), "{told:?}");
 }

@@ -90,10 +90,28 @@ fn only_a_program_that_runs_a_service_is_asked_for_its_contract() {
     assert_eq!(package.run(&["manifest"]).code, 0, "a service that it is linked with");
     let told = diff();
     assert!(!package.path("house/asked").exists(), "it was started");
-    assert!(matches!(told.code, 65 | 74) && !told.stderr.is_empty(), "{told:?}");
+    assert!(told.code == 65 && told.stderr.contains("house` is no contract: it is a program"), "{told:?}");
     let told = package.run(&["lock"]);
     assert!(told.code == 65 && told.stderr.contains("no program of package `house` runs a service"), "{told:?}");
     assert!(!package.path("house/asked").exists());
+}
+
+#[test]
+fn what_is_rendered_of_no_manifest_is_told() {
+    let package = Package::new("");
+    for (file, code, what) in [
+        ("nowhere.json", 66, "cannot read nowhere.json"),
+        ("Cargo.toml", 65, "Cargo.toml is no manifest of a service"),
+        ("src", 66, "cannot read src"),
+    ] {
+        let told = package.run(&["render", "quadlet", "--manifest", file]);
+        assert_eq!((told.code, &*told.stdout), (code, ""), "{told:?}");
+        assert!(told.stderr.contains(what), "{told:?}");
+        assert!(
+            told.stderr.ends_with("help: give the manifest.json of a build, or what `<service> manifest` printed\n"),
+            "{told:?}"
+        );
+    }
 }
 
 #[test]
