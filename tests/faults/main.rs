@@ -11,6 +11,7 @@ mod identity;
 mod injection;
 mod latency;
 mod lessons;
+mod links;
 mod mesh;
 mod notify;
 mod overload;
