@@ -142,7 +142,9 @@ impl Wanted {
         if rest != snake || !rest.split('.').all(is_right) || scope.len() + 1 + rest.len() > MOST {
             let why =
                 format!("the name of a capability is lower snake words with dots between them, at most {MOST} bytes");
-            let near = if snake.split('.').all(is_right) && snake.len() < 60 { snake } else { "repeat".to_owned() };
+            let near = snake.trim_matches(['_', '.']);
+            let near = near.strip_prefix(&format!("{scope}.")).unwrap_or(near);
+            let near = if near.split('.').all(is_right) && near.len() < 60 { near } else { "repeat" };
             return Err(refused(&why, format!("write `{scope}.{near}`")));
         }
         let last = rest.rsplit('.').next().unwrap_or(rest);
@@ -194,6 +196,7 @@ fn snake(text: &str) -> String {
                 snake.push(character.to_ascii_lowercase());
             }
             c if c.is_ascii_alphanumeric() || c == '.' || c == '_' => snake.push(c.to_ascii_lowercase()),
+            '/' => snake.push('.'),
             _ => snake.push('_'),
         }
     }

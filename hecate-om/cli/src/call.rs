@@ -59,7 +59,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum, default_value = "nearest")]
     via: Via,
     /// How long to wait for the first word, and for each item of a stream.
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     timeout: Duration,
     /// How it is called, for a provider on the mesh that does not say so itself.
     #[arg(long, value_enum)]
@@ -100,6 +100,10 @@ impl From<Kind> for hecate_om::Kind {
             Kind::Bidi => Self::Bidi,
         }
     }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|error| format!("{error}; write it as `30s` or `500ms`"))
 }
 
 /// What is to be called.
@@ -246,9 +250,11 @@ fn told(error: &CallError, wanted: &Wanted) -> Failure {
         Some(refusal) => {
             let details = refusal.details().cloned().unwrap_or_default();
             let after = refusal.retry_after().and_then(|after| u64::try_from(after.as_millis()).ok());
-            let failure = match &details {
-                Value::Null => failure,
-                details => failure.help(format!("details: {details}")),
+            // Where a request is wrong, its message tells already.
+            let failure = match (&details, refusal.kind()) {
+                (_, ErrorCode::InvalidRequest) => failure.help("`<service> contract` tells what it takes"),
+                (Value::Null, _) => failure,
+                (details, _) => failure.help(format!("it says more: {details}")),
             };
             failure.with("message", refusal.message()).with("details", details).with("retry_after_ms", json!(after))
         }
@@ -261,22 +267,33 @@ fn nobody_here(wanted: &Wanted, seen: &[Service]) -> String {
     let running: Vec<&str> = seen.iter().filter(runs).map(|service| &*service.name).collect();
     match &*running {
         [] => format!("no service of this box offers `{wanted}`: none runs"),
+        [name] => format!("no service of this box offers `{wanted}`: {name} does not"),
         names => format!("no service of this box offers `{wanted}`: {} do not", names.join(", ")),
     }
 }
 
-/// Nobody on this box does it.
-fn nobody(wanted: &Wanted, seen: &[Service]) -> Failure {
-    let offered = |running: &Running| running.capabilities.iter().map(|offer| offer.name.clone()).collect::<Vec<_>>();
-    let near = seen.iter().find_map(|service| match &service.state {
-        State::Running(running) => {
-            offered(running).into_iter().find(|name| name.split('.').next() == wanted.name.split('.').next())
-        }
+/// What was probably meant, of all that runs here: another version of it, else what ends alike, else something of its
+/// scope.
+fn near(wanted: &Wanted, seen: &[Service]) -> Option<String> {
+    let running = seen.iter().filter_map(|service| match &service.state {
+        State::Running(running) => Some(running),
         _ => None,
     });
+    let offers: Vec<_> = running.flat_map(|running: &Running| &running.capabilities).collect();
+    let ends = |name: &str| name.rsplit('.').next().map(str::to_owned);
+    let scope = |name: &str| name.split('.').next().map(str::to_owned);
+    let of_name = offers.iter().filter(|offer| offer.name == wanted.name).max_by_key(|offer| offer.version);
+    let found = of_name
+        .or_else(|| offers.iter().find(|offer| ends(&offer.name) == ends(&wanted.name)))
+        .or_else(|| offers.iter().find(|offer| scope(&offer.name) == scope(&wanted.name)));
+    found.map(|offer| format!("{}@{}", offer.name, offer.version))
+}
+
+/// Nobody on this box does it.
+fn nobody(wanted: &Wanted, seen: &[Service]) -> Failure {
     let failure = Failure::new(UNREACHED, nobody_here(wanted, seen)).with("capability", wanted.to_string());
-    failure.help(match near {
-        Some(name) => format!("there is `{name}`; `hecate-om services --capabilities` lists all"),
+    failure.help(match near(wanted, seen) {
+        Some(offer) => format!("there is `{offer}`; `hecate-om services --capabilities` lists all"),
         None => "start it, or look at what runs: hecate-om services --capabilities".to_owned(),
     })
 }

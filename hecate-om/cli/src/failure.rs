@@ -41,6 +41,14 @@ impl Failure {
         Self { what: what.into(), help: None, exit_code, further: Vec::new() }
     }
 
+    /// Of a text as the runtime writes them: what is wrong, `; help: `, and what to do.
+    pub(crate) fn of_text(exit_code: u8, text: &str) -> Self {
+        match text.split_once("; help: ") {
+            Some((what, help)) => Self::new(exit_code, what).help(help),
+            None => Self::new(exit_code, text),
+        }
+    }
+
     /// With what to do about it, to be typed where possible.
     pub(crate) fn help(self, help: impl Into<String>) -> Self {
         Self { help: Some(help.into()), ..self }
@@ -67,5 +75,19 @@ impl Failure {
             Some(help) => format!("error: {}\n  help: {help}", self.what),
             None => format!("error: {}", self.what),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_to_do_stands_apart_from_what_is_wrong() {
+        let failure = Failure::of_text(NO, "it is off; help: unset it");
+        assert_eq!(failure.told(false), "error: it is off\n  help: unset it");
+        let told: Value = serde_json::from_str(&failure.told(true)).unwrap();
+        assert_eq!(told, json!({"error": "it is off", "help": "unset it", "exit_code": 1}));
+        assert_eq!(Failure::of_text(NO, "it is off").told(false), "error: it is off");
     }
 }

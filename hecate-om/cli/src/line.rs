@@ -101,6 +101,16 @@ pub(crate) fn command() -> clap::Command {
     command.help_template(template)
 }
 
+/// What clap says of a wrong command line, in one line, and what it proposes.
+fn usage(text: &str) -> (String, String) {
+    let in_one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    // What is wrong comes first and may have several lines; then a tip, perhaps, and what all errors say.
+    let mut parts = text.trim_start_matches("error: ").split("\n\n");
+    let what = in_one_line(parts.next().unwrap_or_default());
+    let tip = parts.find_map(|part| part.trim_start().strip_prefix("tip: "));
+    (what, tip.map_or("hecate-om --help, or hecate-om COMMAND --help".to_owned(), in_one_line))
+}
+
 /// Does what this process was asked for.
 pub(crate) fn main() -> ExitCode {
     let line = match command().try_get_matches().and_then(|matches| Line::from_arg_matches(&matches)) {
@@ -108,9 +118,8 @@ pub(crate) fn main() -> ExitCode {
         Err(error) => {
             // Help and version come this way, too: to standard output.
             if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
-                let what = error.to_string();
-                let what = what.trim_start_matches("error: ").lines().next().unwrap_or_default().to_owned();
-                let failure = Failure::new(USAGE, what).help("hecate-om --help, or hecate-om COMMAND --help");
+                let (what, help) = usage(&error.to_string());
+                let failure = Failure::new(USAGE, what).help(help);
                 let _ = writeln!(io::stderr(), "{}", failure.told(true));
             } else {
                 let _ = error.print();
@@ -161,6 +170,22 @@ mod tests {
                 codes.lines().map(|line| line.trim().split(' ').next().unwrap().parse().unwrap()).collect();
             assert!(codes.is_sorted() && codes.first() == Some(&0) && codes.contains(&USAGE), "{name}: {codes:?}");
         }
+    }
+
+    #[test]
+    fn a_wrong_command_line_is_told_whole_in_one_line() {
+        let told = |words: &[&str]| {
+            let error = command().try_get_matches_from([&["hecate-om"], words].concat()).unwrap_err();
+            usage(&error.to_string())
+        };
+        let (what, help) = told(&["new"]);
+        assert_eq!(what, "the following required arguments were not provided: <NAME>");
+        assert!(help.contains("hecate-om COMMAND --help"), "{help}");
+        let (what, help) = told(&["servces"]);
+        assert_eq!(what, "unrecognized subcommand 'servces'");
+        assert!(help.contains("'services'"), "{help}");
+        let (what, _) = told(&["render", "moon"]);
+        assert_eq!(what, "invalid value 'moon' for '<WHAT>' [possible values: quadlet, compose, k8s, containerfile]");
     }
 
     #[test]

@@ -74,6 +74,8 @@ fn what_cannot_be_a_capability_is_refused_with_what_can() {
         ("say..back", "lower snake", "weather.repeat"),
         ("", "lower snake", "weather.repeat"),
         ("1st", "lower snake", "weather.repeat"),
+        ("weather/repeat", "lower snake", "`weather.repeat`"),
+        ("repeat ", "lower snake", "`weather.repeat`"),
         ("$(id)\n", "lower snake", "weather."),
         ("describe", "the runtime's", "weather.describe_it"),
         ("city.info", "the runtime's", "weather.city.info_it"),

@@ -7,7 +7,7 @@ use hecate_om::outside::{Guest, Service};
 use hecate_om::{CallError, Kind, Reference};
 
 use super::request::Request;
-use super::{Errand, UNREACHED, Via, Wanted, nobody_here, print, told};
+use super::{Errand, UNREACHED, Via, Wanted, near, nobody_here, print, told};
 use crate::failure::{Failure, USAGE};
 use crate::output::Output;
 
@@ -28,7 +28,13 @@ impl Errand<'_> {
             } else {
                 format!("{}; ", nobody_here(self.wanted, seen))
             };
-            Failure::new(UNREACHED, format!("{here}{error}"))
+            let failure = Failure::of_text(UNREACHED, &format!("{here}{error}"));
+            // A name that was mistyped is found on no mesh either.
+            let failure = match near(self.wanted, seen) {
+                Some(offer) => failure.help(format!("there is `{offer}` on this box")),
+                None => failure,
+            };
+            failure.with("capability", self.wanted.to_string())
         })?;
         let done = self.by(&guest, request, output).await;
         guest.leave().await;

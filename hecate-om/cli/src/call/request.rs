@@ -43,7 +43,7 @@ impl Request {
         }
         let text = match self {
             Self::Text(text) => text.clone(),
-            Self::File(path) => whole(open(path)?, &path.display().to_string())?,
+            Self::File(path) => whole(open(path, FILE)?, &path.display().to_string())?,
             Self::Stdin => whole(io::stdin(), "standard input")?,
         };
         let text = if text.trim().is_empty() { "{}".to_owned() } else { text };
@@ -55,7 +55,7 @@ impl Request {
     fn many(&self) -> Result<Sending, Failure> {
         let from: Box<dyn BufRead + Send> = match self {
             Self::Text(text) => Box::new(io::Cursor::new(text.clone())),
-            Self::File(path) => Box::new(BufReader::new(open(path)?)),
+            Self::File(path) => Box::new(BufReader::new(open(path, FILE)?)),
             Self::Stdin => Box::new(BufReader::new(io::stdin())),
         };
         let (sender, mut documents) = tokio::sync::mpsc::channel(1);
@@ -80,10 +80,13 @@ fn check(text: &str) -> Result<(), Failure> {
     })
 }
 
-fn open(path: &Path) -> Result<File, Failure> {
+/// What `@` takes.
+const FILE: &str = "give @FILE with the path of a file that holds JSON, or - for standard input";
+
+fn open(path: &Path, help: &str) -> Result<File, Failure> {
     File::open(path).map_err(|error| {
         let code = if error.kind() == ErrorKind::NotFound { NO_INPUT } else { IO };
-        Failure::new(code, format!("cannot read {}: {error}", path.display()))
+        Failure::new(code, format!("cannot read {}: {error}", path.display())).help(help)
     })
 }
 
@@ -91,17 +94,18 @@ fn whole(from: impl Read, shown: &str) -> Result<String, Failure> {
     let mut bytes = Vec::new();
     from.take(LARGEST)
         .read_to_end(&mut bytes)
-        .map_err(|error| Failure::new(IO, format!("cannot read {shown}: {error}")))?;
+        .map_err(|error| Failure::new(IO, format!("cannot read {shown}: {error}")).help(FILE))?;
     if bytes.len() as u64 == LARGEST {
         return Err(Failure::new(DATA, format!("{shown} is larger than any capability takes, 16 MiB")));
     }
-    String::from_utf8(bytes).map_err(|_| Failure::new(DATA, format!("{shown} is no UTF-8, so it is no JSON")))
+    String::from_utf8(bytes)
+        .map_err(|_| Failure::new(DATA, format!("{shown} is no UTF-8, so it is no JSON")).help(FILE))
 }
 
 /// The token of a file.
 pub(super) fn token(path: &Path) -> Result<Arc<[u8]>, Failure> {
     let mut bytes = Vec::new();
-    open(path)?
+    open(path, "give --token with the path of a file that holds a UCAN")?
         .take(LARGEST_TOKEN)
         .read_to_end(&mut bytes)
         .map_err(|error| Failure::new(IO, format!("cannot read {}: {error}", path.display())))?;

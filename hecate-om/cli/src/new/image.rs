@@ -39,9 +39,16 @@ impl Image {
 }
 
 fn refused(option: &str, value: &str, example: &str, rule: &str) -> Failure {
-    let near: String =
-        value.to_lowercase().chars().filter(|c| c.is_ascii_alphanumeric() || "._-".contains(*c)).take(100).collect();
-    let near = if is_path(&near) { near } else { example.to_owned() };
+    // The address of a registry is its host with a scheme before it, and perhaps a `/` behind.
+    let bare = value.split_once("://").map_or(value, |(_, rest)| rest).trim().trim_matches('/').to_lowercase();
+    let near: String = bare
+        .chars()
+        .map(|c| if c.is_whitespace() { '-' } else { c })
+        .filter(|c| c.is_ascii_alphanumeric() || "._-/:".contains(*c))
+        .take(100)
+        .collect();
+    let is_right = if option == "--org" { is_path(&near) } else { is_registry(&near) };
+    let near = if is_right { near } else { example.to_owned() };
     let value: String = value.escape_debug().take(60).collect();
     Failure::new(USAGE, format!("{option} is {rule}, not `{value}`")).help(format!("write `{option} {near}`"))
 }
@@ -93,7 +100,18 @@ mod tests {
         for registry in ["https://ghcr.io", "ghcr.io/", "ghcr.io:0", "ghcr.io:x", "", "a b"] {
             assert!(Image::new(None, Some(registry), "weather").is_err(), "{registry}");
         }
-        let told = Image::new(Some("Acme"), None, "weather").unwrap_err().told(false);
-        assert!(told.ends_with("write `--org acme`"), "{told}");
+        for (org, near) in [("Acme", "acme"), ("Acme Corp", "acme-corp"), ("acme/", "acme"), ("$()", "acme")] {
+            let told = Image::new(Some(org), None, "weather").unwrap_err().told(false);
+            assert!(told.ends_with(&format!("write `--org {near}`")), "{told}");
+        }
+        for (registry, near) in [
+            ("https://ghcr.io", "ghcr.io"),
+            ("HTTP://Registry.example.com:5000/team/", "registry.example.com:5000/team"),
+            ("ghcr.io:0", "ghcr.io"),
+            ("", "ghcr.io"),
+        ] {
+            let told = Image::new(None, Some(registry), "weather").unwrap_err().told(false);
+            assert!(told.ends_with(&format!("write `--registry {near}`")), "{told}");
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::failure::{CANNOT_CREATE, Failure, IO, USAGE};
+use crate::failure::{CANNOT_CREATE, Failure, IO};
 
 /// A file of the new project, by its path in it.
 #[derive(Debug)]
@@ -115,7 +115,7 @@ impl Place {
 
 /// What would be in the way of a project; a repository without files is not.
 fn in_the_way(folder: &Path) -> Result<Option<PathBuf>, Failure> {
-    let failed = |error| Failure::new(USAGE, format!("{} cannot be looked into: {error}", folder.display()));
+    let failed = |error| Failure::new(IO, format!("{} cannot be looked into: {error}", folder.display()));
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).map_err(failed)? {
         let entry = entry.map_err(failed)?;

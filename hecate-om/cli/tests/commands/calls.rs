@@ -36,12 +36,21 @@ fn a_refusal_has_its_code_and_its_exit_code() {
     let failure: Value = serde_json::from_str(&told.stderr).unwrap();
     assert_eq!((told.code, &failure["code"], &failure["retryable"]), (1, &json!("invalid_request"), &json!(false)));
     assert_eq!(failure["details"]["line"], 1);
+    assert_eq!(failure["help"], "`<service> contract` tells what it takes");
 
     let told = shell.run(&["call", "acme/echo.say/v1", r#"{"text":"a"}"#, "--via", "box"]);
     assert_eq!(told.code, 2, "another org is another capability: {told:?}");
     let told = shell.run(&["call", "echo.sya", "{}", "--via", "box"]);
     assert_eq!(told.code, 2);
-    assert!(told.stderr.contains("no service of this box offers `echo.sya`"), "{}", told.stderr);
+    assert!(told.stderr.contains("no service of this box offers `echo.sya`: hecate-echo does not"), "{}", told.stderr);
+    // What was probably meant is told wherever it was looked for.
+    for (name, near) in [("echo.say@9", "echo.say@2"), ("ehco.slow", "echo.slow@1"), ("echo.sya", "echo.")] {
+        for via in ["box", "nearest"] {
+            let told = shell.run(&["call", name, "{}", "--via", via]);
+            assert_eq!(told.code, 2, "{told:?}");
+            assert!(told.stderr.contains(&format!("\n  help: there is `{near}")), "{told:?}");
+        }
+    }
     let told = shell.run(&["call", "echo.slow", r#"{"text":"a"}"#, "--timeout", "100ms"]);
     assert_eq!(told.code, 3, "{told:?}");
     for (arguments, code) in [
@@ -49,10 +58,14 @@ fn a_refusal_has_its_code_and_its_exit_code() {
         (&["call", "echo.say/v1", "@/nowhere/at/all"], 66),
         (&["call", "Echo"], 64),
         (&["call", "echo.say", "{}", "--via", "moon"], 64),
+        (&["call", "echo.say", "{}", "--token", "/nowhere/at/all"], 66),
     ] {
         let told = shell.run(arguments);
         assert_eq!((told.code, &*told.stdout), (code, ""), "{arguments:?}: {told:?}");
+        assert!(code == 64 || told.stderr.contains("\n  help: "), "{told:?}");
     }
+    let told = shell.run(&["call", "echo.say", "{}", "--timeout", "soon"]);
+    assert!(told.code == 64 && told.stderr.contains("write it as `30s`"), "{told:?}");
 }
 
 #[test]

@@ -60,5 +60,5 @@ fn without_a_station_the_call_says_so() {
     assert_eq!(told.code, 2, "{told:?}");
     assert!(told.stderr.contains("no station is set, and no service of this box runs one"), "{}", told.stderr);
     let told = call(&Shell::new(room.path()).with("HECATE_MESH", "off"), &["echo.say", "{}"]);
-    assert!(told.code == 2 && told.stderr.contains("HECATE_MESH is `off`"), "{told:?}");
+    assert!(told.code == 2 && told.stderr.contains("HECATE_MESH is `off`\n  help: unset it"), "{told:?}");
 }
