@@ -13,7 +13,7 @@ use crate::{add, call, check, completions, diff, inspect, lock, manifest, new, r
 
 /// From a name to a deployed service for the Macula mesh.
 #[derive(Debug, Parser)]
-#[command(name = "hecate-om", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(name = "hecate-om", version, max_term_width = 100)]
 pub(crate) struct Line {
     /// Print JSON for programs instead of text for people; errors, too.
     #[arg(long, global = true)]

@@ -35,7 +35,7 @@ fn build_script(project: &Project, findings: &mut Findings) {
         return;
     }
     // From where its hecate-om is from, or cargo would not find it.
-    let om = project.hecate_om().ok().flatten();
+    let om = project.hecate_om().ok().flatten().or_else(|| new::own_source().ok());
     let add = om.map(|om| om.cargo_add("--build ", "hecate-om-build", "hecate-om/build"));
     let add = add.filter(|_| !is_there).map(|add| format!("{add}, and ")).unwrap_or_default();
     let help = if script.is_empty() {

@@ -87,6 +87,29 @@ fn where_all_is_well_nothing_is_to_be_done() {
 }
 
 #[test]
+fn what_makes_a_package_one_of_a_service_is_told_to_be_typed() {
+    let package = Package::new("");
+    package.write(
+        "house/Cargo.toml",
+        "[package]\nname = \"house\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n",
+    );
+    let told = package.run(&["check", "--no-build", "--json"]);
+    assert_eq!(told.code, 1, "{told:?}");
+    let checkout = fs::canonicalize(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")).unwrap();
+    for (words, add) in [
+        ("does not depend on hecate-om", format!("cargo add hecate-om --path {}/hecate-om, ", checkout.display())),
+        (
+            "does not keep manifest.json",
+            format!("cargo add --build hecate-om-build --path {}/hecate-om/build, ", checkout.display()),
+        ),
+    ] {
+        let told = told.json();
+        let help = finding(&told, words)["help"].as_str().unwrap();
+        assert!(help.starts_with(&add), "{help}");
+    }
+}
+
+#[test]
 fn a_box_is_checked_without_a_project() {
     let package = Package::new("");
     let folder = package.path("run");

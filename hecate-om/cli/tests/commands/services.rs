@@ -76,7 +76,10 @@ fn a_wrong_command_line_is_told_in_the_form_that_was_asked_for() {
     let failure: Value = serde_json::from_str(&told.stderr).unwrap();
     assert_eq!((told.code, &failure["exit_code"]), (64, &json!(64)));
     assert!(failure["error"].as_str().unwrap().contains("servces"), "{failure}");
-    assert_eq!(shell.run(&["call", "--help"]).code, 0);
+    let help = shell.run(&["call", "--help"]);
+    assert!(help.code == 0 && help.stdout.contains("\nExit codes:\n"), "{help:?}");
+    assert_eq!(shell.run(&["help", "call"]).stdout, help.stdout);
+    assert_eq!(shell.run(&["help"]).stdout, shell.run(&["--help"]).stdout);
 }
 
 #[test]
