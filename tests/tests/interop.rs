@@ -214,6 +214,13 @@ fn bytes(hex: &Json) -> Vec<u8> {
 /// An example as `cargo run -p` runs it.
 fn example(name: &str) -> String {
     let mut cargo = Command::new(env!("CARGO"));
+    // As a person does: with what cargo tells this test of its package, build scripts would run again.
+    for (variable, _) in std::env::vars_os() {
+        let text = variable.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            cargo.env_remove(&variable);
+        }
+    }
     cargo.args(["build", "--quiet", "--message-format=json", "-p", name, "--bin", name]);
     let output = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -189,6 +189,14 @@ fn nearest() -> Result<PathBuf, Failure> {
 fn cargo() -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
     cargo.stdin(Stdio::null());
+    // With what `cargo run` says of the package of this program, build scripts count as changed, and most of what the
+    // project depends on is compiled again; and once more by the next build without it.
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            cargo.env_remove(&name);
+        }
+    }
     cargo
 }
 
@@ -202,6 +210,17 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn cargo_is_not_told_which_package_runs_it() {
+        let cargo = cargo();
+        let removed: Vec<_> = cargo.get_envs().filter(|(_, value)| value.is_none()).map(|(name, _)| name).collect();
+        // Cargo, which runs this test, tells it of this package.
+        for name in ["CARGO_MANIFEST_DIR", "CARGO_PKG_NAME", "CARGO_PKG_VERSION"] {
+            assert!(std::env::var_os(name).is_none() || removed.contains(&std::ffi::OsStr::new(name)), "{name}");
+        }
+        assert!(!removed.iter().any(|name| ["CARGO_HOME", "CARGO_TARGET_DIR"].contains(&name.to_str().unwrap())));
+    }
 
     #[test]
     fn the_package_is_that_of_the_cargo_toml_or_the_one_that_is_named() {

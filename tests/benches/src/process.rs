@@ -90,6 +90,13 @@ fn build(which: &[&str]) -> Outcome<()> {
     }
     let target = folder.parent().ok_or("this program is in no target folder")?;
     let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    // With what `cargo run` says of the package of this program, build scripts would run again.
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            build.env_remove(&name);
+        }
+    }
     build.args(["build", "--quiet", "--release", "--locked", "--manifest-path"]);
     build.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).arg("--target-dir").arg(target).args(which);
     if cfg!(feature = "fast-json") {
