@@ -300,7 +300,26 @@ fn nobody(wanted: &Wanted, seen: &[Service]) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use hecate_om::CapabilityError;
+
     use super::*;
+
+    #[test]
+    fn what_has_no_reply_has_an_exit_code_of_its_own() {
+        let wanted = Wanted::parse("echo.say@1").unwrap();
+        let unlinked =
+            || CallError::NotOnMesh { capability: String::new(), causes: Vec::new(), attempts: Default::default() };
+        for (error, exit_code) in [
+            (CallError::Refused(CapabilityError::refused("silence", "Nothing.")), NO),
+            (CallError::Refused(CapabilityError::unavailable("Not now.")), NO),
+            (unlinked(), UNREACHED),
+        ] {
+            let failure = told(&error, &wanted);
+            assert_eq!(failure.exit_code(), exit_code, "{error}");
+        }
+        // Scripts tell them apart by these.
+        assert_eq!((NO, UNREACHED, TIMED_OUT, UNKNOWN), (1, 2, 3, 4));
+    }
 
     #[test]
     fn a_capability_is_written_with_or_without_org_and_version() {

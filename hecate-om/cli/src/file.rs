@@ -52,8 +52,12 @@ mod tests {
     #[test]
     fn a_file_is_replaced_whole_or_not_at_all() {
         let folder = tempfile::tempdir().unwrap();
+        replace(&folder.path().join("deploy/k8s.yml"), "old").unwrap();
+        // What is written over step by step is so under its other name, too.
+        fs::hard_link(folder.path().join("deploy/k8s.yml"), folder.path().join("deploy/other")).unwrap();
         replace(&folder.path().join("deploy/k8s.yml"), "made").unwrap();
         assert_eq!(fs::read_to_string(folder.path().join("deploy/k8s.yml")).unwrap(), "made");
+        assert_eq!(fs::read_to_string(folder.path().join("deploy/other")).unwrap(), "old");
         // What stands there cannot be replaced, and the folder of the other is a file.
         for path in [folder.path().join("deploy"), folder.path().join("deploy/k8s.yml/lock")] {
             assert_eq!(replace(&path, "new").unwrap_err().exit_code(), CANNOT_CREATE);

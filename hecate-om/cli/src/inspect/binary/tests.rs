@@ -175,6 +175,15 @@ fn what_a_binary_keeps_is_read_whichever_system_it_is_for() {
     }
 }
 
+/// Whoever names a section nearly so keeps something else in it.
+#[test]
+fn a_section_of_nearly_that_name_is_another_one() {
+    let kept = record(b"one");
+    let near = ["hecate_om2", ".hecate_om", "hecate_omit", "hecate", "hecate_running", "xhecate_run", "HECATE_OM"];
+    let sections: Vec<(&str, &[u8])> = near.iter().map(|name| (*name, &kept[..])).collect();
+    assert_eq!(records(Cursor::new(elf(&sections))).unwrap(), Records::default());
+}
+
 #[test]
 fn a_binary_that_keeps_nothing_tells_nothing() {
     assert_eq!(records(Cursor::new(elf(&[(".text", b"code")]))).unwrap(), Records::default());
