@@ -33,6 +33,7 @@ pub(crate) struct ServiceArguments {
     pub(crate) tenancy: Option<Text>,
     pub(crate) runs_on: Option<Text>,
     pub(crate) ports: Option<Nested>,
+    pub(crate) volumes: Option<Nested>,
     pub(crate) settings: Option<TypeName>,
     #[darling(rename = "crate")]
     pub(crate) crate_path: Option<RawCratePath>,
@@ -43,6 +44,14 @@ pub(crate) struct ServiceArguments {
 #[darling(default)]
 pub(crate) struct PortArguments {
     pub(crate) health: Option<Integer>,
+}
+
+/// What an author wrote in `volumes(...)`.
+#[derive(FromMeta, Default)]
+#[darling(default)]
+pub(crate) struct VolumeArguments {
+    pub(crate) secrets: Option<Text>,
+    pub(crate) state: Option<Text>,
 }
 
 /// What an author wrote in `identity(...)`.
@@ -123,12 +132,14 @@ pub(crate) static SERVICE_KEYS: Keys = Keys {
         "tenancy",
         "runs_on",
         "ports",
+        "volumes",
         "settings",
         "crate",
     ],
     elsewhere: &[
         (&CAPABILITY_KEYS, "write it in `#[capability(..)]`"),
         (&PORT_KEYS, "write it in `ports(..)`"),
+        (&VOLUME_KEYS, "write it in `volumes(..)`"),
         (&IDENTITY_KEYS, "write it in `identity(..)`"),
         (&LIMIT_KEYS, "write it in `#[capability(.., limits(..))]`"),
     ],
@@ -142,6 +153,12 @@ pub(crate) static IDENTITY_KEYS: Keys = Keys {
 
 pub(crate) static PORT_KEYS: Keys =
     Keys { taker: "ports", known: &["health"], elsewhere: &[(&SERVICE_KEYS, "write it in `#[hecate_service(..)]`")] };
+
+pub(crate) static VOLUME_KEYS: Keys = Keys {
+    taker: "volumes",
+    known: &["secrets", "state"],
+    elsewhere: &[(&SERVICE_KEYS, "write it in `#[hecate_service(..)]`")],
+};
 
 pub(crate) static CAPABILITY_KEYS: Keys = Keys {
     taker: "#[capability]",
@@ -310,7 +327,8 @@ mod tests {
 
     #[test]
     fn every_known_key_has_a_field() {
-        let all = [&SERVICE_KEYS, &PORT_KEYS, &IDENTITY_KEYS, &CAPABILITY_KEYS, &LIMIT_KEYS, &REMOTE_KEYS];
+        let all =
+            [&SERVICE_KEYS, &PORT_KEYS, &VOLUME_KEYS, &IDENTITY_KEYS, &CAPABILITY_KEYS, &LIMIT_KEYS, &REMOTE_KEYS];
         for keys in all.into_iter().chain([&MESSAGE_KEYS, &SETTINGS_KEYS]) {
             for key in keys.known {
                 let mut diagnostics = Diagnostics::default();
@@ -319,6 +337,7 @@ mod tests {
                 match keys.taker {
                     "#[hecate_service]" => drop(read::<ServiceArguments>(tokens, keys, &mut diagnostics)),
                     "ports" => drop(read::<PortArguments>(tokens, keys, &mut diagnostics)),
+                    "volumes" => drop(read::<VolumeArguments>(tokens, keys, &mut diagnostics)),
                     "identity" => drop(read::<IdentityArguments>(tokens, keys, &mut diagnostics)),
                     "limits" => drop(read::<LimitArguments>(tokens, keys, &mut diagnostics)),
                     "remote_service!" => drop(read::<RemoteArguments>(tokens, keys, &mut diagnostics)),

@@ -163,6 +163,10 @@ rules! {
     PlacementWord = "s10",
     /// An image is a reference without a tag.
     ImageReference = "s11",
+    /// A volume is a path that every file of a deployment reads alike.
+    VolumePath = "s12",
+    /// Neither volume lies in the other.
+    VolumesApart = "s13",
 
     // What a service promised before.
     /// The lock of contracts can be read.

@@ -276,6 +276,7 @@ fn table(service: &Service) -> TokenStream {
     });
     let crate::model::Identity { actions, resources, ttl_days } = &service.identity;
     let uses = uses_table(&service.uses);
+    let crate::model::Volumes { secrets, state } = &service.volumes;
     quote! {
         __hecate::ServiceInfo::new(
             #name, #version, #description, #callback_module,
@@ -283,7 +284,7 @@ fn table(service: &Service) -> TokenStream {
             const { &[#(#capabilities),*] },
             __hecate::IdentitySpec::new(#scope, &[#(#actions),*], &[#(#resources),*], #ttl_days),
             #health_port, MANIFEST,
-        )#uses
+        ).volumes(#secrets, #state)#uses
     }
 }
 

@@ -1,7 +1,7 @@
 //! The text of `manifest.json`, made from a checked service. `hecate_om::manifest` reads it.
 
 use crate::json::Json;
-use crate::model::{Capability, Confidential, LIMITS, Limits, Rate, Service, Use};
+use crate::model::{Capability, Confidential, LIMITS, Limits, Rate, Service, Use, Volumes};
 use crate::validate::types::compact;
 
 /// A manifest and the service that it is of.
@@ -39,6 +39,7 @@ fn document(service: &Service) -> Json {
         ("uses", Json::List(service.uses.iter().map(used).collect())),
         ("identity", identity(service)),
         ("ports", Json::Object(vec![("health", u64::from(service.health_port).into())])),
+        ("volumes", volumes(&service.volumes)),
         ("min_om_version", env!("CARGO_PKG_VERSION").into()),
     ]);
     Json::Object(members)
@@ -85,6 +86,10 @@ fn used(used: &Use) -> Json {
             vec![("capability", reference.to_string().as_str().into()), ("version", u64::from(*version).into())]
         }
     })
+}
+
+fn volumes(volumes: &Volumes) -> Json {
+    Json::Object(vec![("secrets", volumes.secrets.as_str().into()), ("state", volumes.state.as_str().into())])
 }
 
 fn identity(service: &Service) -> Json {

@@ -25,6 +25,7 @@ pub(crate) struct Service {
     pub(crate) license: Option<String>,
     pub(crate) depends_on: Vec<String>,
     pub(crate) health_port: u16,
+    pub(crate) volumes: Volumes,
     pub(crate) callback_module: String,
     pub(crate) self_type: Type,
     /// The type of its own settings.
@@ -35,6 +36,12 @@ pub(crate) struct Service {
     pub(crate) identity: Identity,
     /// Whether its package has a lock of contracts.
     pub(crate) is_locked: bool,
+}
+
+/// The folders that a deployment gives to a service.
+pub(crate) struct Volumes {
+    pub(crate) secrets: String,
+    pub(crate) state: String,
 }
 
 /// What a service may call.
@@ -243,6 +250,10 @@ pub(crate) const TTL_DAYS: u16 = 30;
 
 /// Where a service tells its health where nothing else is said.
 pub(crate) const HEALTH_PORT: u16 = 8470;
+
+/// Where a service finds its secrets where nothing else is said, and what it keeps lies in a folder of its name.
+pub(crate) const DEFAULT_SECRETS: &str = "/etc/hecate/secrets";
+pub(crate) const DEFAULT_STATE_IN: &str = "/var/lib";
 
 /// How long a call may take where nothing else is said, and at the most.
 pub(crate) const TIMEOUT_MS: u64 = 30_000;

@@ -14,6 +14,7 @@ mod placement;
 pub(crate) mod stream;
 pub(crate) mod types;
 mod uses;
+mod volumes;
 
 use crate::arguments::{Read, ServiceArguments, Text};
 use crate::crate_path::CratePath;
@@ -92,6 +93,7 @@ fn assemble(
         description: head.description,
         scope: head.scope,
         health_port: head.health_port,
+        volumes: head.volumes,
         license: head.license,
         repository: head.repository,
         callback_module: head.callback_module,

@@ -192,11 +192,11 @@ impl Config {
             files: &files,
             environment: &environment,
             is_root: sources.is_root,
-            service: info.name,
+            info,
             report: &mut report,
             listed: &mut listing.runtime,
         };
-        let runtime = reader.read_all(info.health_port);
+        let runtime = reader.read_all();
         let settings = match &sources.own {
             Own::Read => blueprint.settings.read(&shape, tables, &environment, &mut report, &mut listing.service),
             Own::Given(settings) => Some(settings.clone()),

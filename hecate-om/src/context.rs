@@ -113,8 +113,8 @@ impl<S> Context<S> {
         self.surroundings.info
     }
 
-    /// A secret: the text of the file of that name in the secrets folder (`HECATE_SECRETS_DIR`,
-    /// `/etc/hecate/secrets` unless set).
+    /// A secret: the text of the file of that name in the secrets folder (`HECATE_SECRETS_DIR`;
+    /// where that is not set, `volumes(secrets = ..)` of the service, by default `/etc/hecate/secrets`).
     ///
     /// The file is read here, which takes a moment and no longer; after that the secret is in memory, and
     /// a reload (SIGHUP) reads it again. Nobody but this user and root may be able to read it:

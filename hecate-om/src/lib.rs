@@ -147,6 +147,7 @@ pub use tasks::{SpawnError, TaskEnd};
 /// | `depends_on = ["macula-station"]` | none | names of services |
 /// | `tenancy = "realm"`, `runs_on = "infrastructure_node"` | these | lower snake words |
 /// | `ports(health = 8470)` | 8470 | where health is told unless the environment says otherwise |
+/// | `volumes(secrets = "/etc/hecate/secrets", state = "/var/lib/hecate-greeter")` | these, the second by name | the folders that a deployment mounts; `HECATE_SECRETS_DIR` and `HECATE_DATA_DIR` where nothing is set, the second for root only |
 /// | `settings = LibrarySettings` | none | a type with [`settings`](macro@settings), for [`Context::settings`] |
 /// | `crate = ::path` | `::hecate_om` | where this crate is, if it was renamed |
 ///

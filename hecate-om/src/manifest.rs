@@ -10,24 +10,31 @@ mod node;
 mod place;
 mod read;
 mod rules;
+mod volumes;
 
 #[cfg(test)]
 mod tests;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
 pub use self::error::{ManifestError, ManifestErrors};
 pub use self::limits::{Limits, Rate};
+pub use self::volumes::Volumes;
 
 use self::node::{Node, Reading, UnknownFields};
 
 /// The manifest of one service, schema `hecate.manifest/1`.
 ///
-/// The fields stand in the order in which they are written. Deserializing checks types only; the
-/// rules of each field are checked by [`Manifest::parse`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[schemars(description = "The manifest of one service, schema `hecate.manifest/1`.")]
+/// The fields stand in the order in which they are written. Deserializing checks what [`Manifest::parse`]
+/// does, but for keys that stand twice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(
+    description = "The manifest of one service, schema `hecate.manifest/1`.",
+    transform = volumes::may_be_absent
+)]
 pub struct Manifest {
     /// The schema of this document: `hecate.manifest/1`.
     #[schemars(extend("const" = rules::SCHEMA))]
@@ -97,9 +104,23 @@ pub struct Manifest {
     /// The ports that the service listens on.
     pub ports: Ports,
 
+    /// The folders that a deployment gives to the service. Where they are absent, as in older manifests,
+    /// `/etc/hecate/secrets` and `/var/lib/<name>`.
+    pub volumes: Volumes,
+
     /// The lowest version of hecate-om that can run the service, SemVer.
     #[schemars(regex(pattern = rules::VERSION.pattern))]
     pub min_om_version: String,
+}
+
+/// What stands where is read and checked in one place, by whoever a manifest is read.
+impl<'de> Deserialize<'de> for Manifest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let document = Value::deserialize(deserializer)?;
+        let mut reading = Reading::new(UnknownFields::Pass);
+        let manifest = read::manifest(Node::document(&document, &mut reading));
+        reading.finish(manifest).map_err(D::Error::custom)
+    }
 }
 
 /// How a service runs.
@@ -301,10 +322,7 @@ impl Manifest {
         let mut reading = Reading::new(unknown_fields);
         let manifest = document::parse(text, &mut reading.errors)
             .and_then(|document| read::manifest(Node::document(&document, &mut reading)));
-        match manifest {
-            Some(manifest) if reading.errors.is_empty() => Ok(manifest),
-            _ => Err(reading.errors),
-        }
+        reading.finish(manifest)
     }
 
     /// Writes the manifest as the build does, byte for byte: indented by two spaces, one newline
@@ -320,8 +338,8 @@ impl Manifest {
     /// The JSON Schema of a manifest, draft 2020-12.
     ///
     /// It cannot say everything: that a capability's name starts with the scope, that no two
-    /// capabilities share name and version and that a `total` covers its `per_caller` is known to
-    /// [`Manifest::parse`] only.
+    /// capabilities share name and version, that a `total` covers its `per_caller` and that no volume
+    /// lies in the other is known to [`Manifest::parse`] only.
     #[must_use]
     pub fn json_schema() -> serde_json::Value {
         schemars::schema_for!(Self).to_value()

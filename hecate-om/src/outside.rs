@@ -62,6 +62,7 @@ use crate::service::{Blueprint, IdentitySpec, ServiceInfo};
 static NOBODY: ServiceInfo = {
     let identity = IdentitySpec::new("om", &[], &[], 1);
     ServiceInfo::new("hecate-om", env!("CARGO_PKG_VERSION"), "", "", "", &[], identity, 8470, "")
+        .volumes("/etc/hecate/secrets", "/var/lib/hecate-om")
 };
 
 /// A caller outside of any service, with the settings of its process.

@@ -97,6 +97,10 @@ pub struct ServiceInfo {
     pub identity: IdentitySpec,
     /// The port of its health listener where nothing else is configured.
     pub health_port: u16,
+    /// Where its secrets are where nothing else is configured.
+    pub secrets: &'static str,
+    /// Where it keeps what lasts when it belongs to the box and not to a user, and nothing else is configured.
+    pub state: &'static str,
     /// Its `manifest.json`, byte for byte.
     pub manifest: &'static str,
     /// What it may call.
@@ -180,9 +184,17 @@ impl ServiceInfo {
             capabilities,
             identity,
             health_port,
+            secrets: "/etc/hecate/secrets",
+            state: "/var/lib/hecate",
             manifest,
             uses: &[],
         }
+    }
+
+    #[doc(hidden)]
+    pub const fn volumes(mut self, secrets: &'static str, state: &'static str) -> Self {
+        (self.secrets, self.state) = (secrets, state);
+        self
     }
 
     #[doc(hidden)]

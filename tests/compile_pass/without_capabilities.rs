@@ -20,6 +20,7 @@ struct Silent;
     tenancy = "node",
     runs_on = "edge_node",
     ports(health = 1),
+    volumes(state = "/srv/silent", secrets = "/run/secrets/silent",),
     crate = ::hecate_om,
 )]
 impl Silent {}
@@ -51,6 +52,8 @@ fn main() {
     assert!(Silent::capabilities().is_empty());
     assert_eq!(Silent::identity_spec().scope, "quiet");
     assert_eq!(Silent::info().health_port, 1);
+    assert_eq!((Silent::info().secrets, Silent::info().state), ("/run/secrets/silent", "/srv/silent"));
+    assert_eq!(other::Silent::info().state, "/var/lib/hecate-other");
     assert!(Silent::MANIFEST.contains("The Silent One"));
     assert_eq!(other::Silent::DEEP.version(), u16::MAX);
     let _ = (hecate_om::run::<Silent>, hecate_om::run::<other::Silent>);

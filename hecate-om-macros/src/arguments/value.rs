@@ -6,6 +6,7 @@ use quote::ToTokens;
 use syn::spanned::Spanned;
 use syn::{Expr, ExprLit, Lit, Meta};
 
+use crate::model::DEFAULT_SECRETS;
 use crate::names::semver_like;
 use crate::validate::types::compact;
 
@@ -159,6 +160,7 @@ impl FromMeta for Nested {
                     "uses" => "Echo",
                     "identity" => "ttl_days = 30",
                     "limits" => "concurrency = 64",
+                    "volumes" => "state = \"/var/lib/hecate-greeter\"",
                     _ => "health = 8470",
                 };
                 let message = format!(
@@ -259,6 +261,8 @@ fn text_like(item: &Meta) -> String {
         ("reply", None) => "\"16MiB\"".to_owned(),
         ("per_caller", None) => "\"600/10s\"".to_owned(),
         ("total", None) => "\"6000/10s\"".to_owned(),
+        ("secrets", _) => format!("{DEFAULT_SECRETS:?}"),
+        ("state", _) => "\"/var/lib/hecate-greeter\"".to_owned(),
         ("deprecated", _) => "\"why callers should move on\"".to_owned(),
         _ => "\"...\"".to_owned(),
     }

@@ -131,7 +131,7 @@ fn block() -> TokenStream {
 fn arguments() -> TokenStream {
     quote! {
         name = "hecate-greeter", version = "1.0.0", scope = "greeter", depends_on = ["a", "b"],
-        ports(health = 8470), access = issuer("ab"), uses(Echo, other::Rag, "acme/rag.query" = 1),
+        ports(health = 8470), volumes(secrets = "/a", state = "/b"), access = issuer("ab"), uses(Echo, other::Rag, "acme/rag.query" = 1),
         identity(actions = ["answer:greeter.greet@1"], resources = ["greeter/*"], ttl_days = 30), crate = ::hecate_om
     }
 }

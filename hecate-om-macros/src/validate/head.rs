@@ -1,10 +1,11 @@
 //! What names a service and tells people of it: the arguments of `#[hecate_service]`, and their defaults.
 
 use super::types::spelled;
+use super::volumes;
 use crate::arguments::{self, Integer, PORT_KEYS, PortArguments, Read, ServiceArguments, Text};
 use crate::diagnostics::{Diagnostics, Rule};
 use crate::docs::Doc;
-use crate::model::HEALTH_PORT;
+use crate::model::{HEALTH_PORT, Volumes};
 use crate::names::{is_kebab, is_snake, kebab_like, semver_like, snake_like};
 use crate::package::Package;
 use crate::parse::Block;
@@ -19,6 +20,7 @@ pub(super) struct Head {
     pub(super) description: String,
     pub(super) scope: String,
     pub(super) health_port: u16,
+    pub(super) volumes: Volumes,
     pub(super) license: Option<String>,
     pub(super) repository: Option<String>,
     pub(super) callback_module: String,
@@ -50,6 +52,7 @@ pub(super) fn read(
     let health_port = health_port(arguments, diagnostics);
     let explicit_scope = arguments.scope.as_ref().map(|scope| checked_scope(scope, diagnostics));
     let name = name(arguments, block, diagnostics);
+    let volumes = volumes::read(arguments.volumes.as_ref(), name.as_deref(), diagnostics);
     let scope = explicit_scope.unwrap_or_else(|| name.as_deref().map(default_scope));
     let or_package = |argument: &Option<Text>, default: &Option<String>| {
         argument.as_ref().map(|text| text.value.clone()).or_else(|| default.clone())
@@ -61,6 +64,7 @@ pub(super) fn read(
             description: description?,
             scope: scope.clone()?,
             health_port: health_port?,
+            volumes: volumes?,
             license: or_package(&arguments.license, &package.license),
             repository: or_package(&arguments.repository, &package.repository),
             callback_module: format!("{}::{}", package.crate_name, spelled(&block.self_type)),

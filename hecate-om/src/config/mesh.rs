@@ -120,7 +120,7 @@ impl Reader<'_> {
         });
         let is_chosen = matches!(mode, Said::Value(..));
         let mode = self.or_default(mode, &setting::MESH, "auto", MeshMode::Auto);
-        let service = self.service;
+        let service = self.info.name;
         let org = self.read(&setting::ORG, |text| is_name(text).then(|| text.to_owned()));
         let org = self.or_default(org, &setting::ORG, service, service.to_owned());
         let profile = self.read(&setting::PROFILE, |text| match text {

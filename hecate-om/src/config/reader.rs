@@ -14,6 +14,7 @@ use super::report::Report;
 use super::setting::{self, Setting};
 use super::value::{Entry, Node, Origin, shown};
 use super::{HealthAddress, MAX_SOCKET_PATH};
+use crate::service::ServiceInfo;
 
 /// How long `start` may take: a migration may run for a while.
 const START_TIMEOUT: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
@@ -40,7 +41,7 @@ pub(super) struct Reader<'a> {
     pub(super) files: &'a [Vec<Entry>],
     pub(super) environment: &'a Environment,
     pub(super) is_root: bool,
-    pub(super) service: &'a str,
+    pub(super) info: &'static ServiceInfo,
     pub(super) report: &'a mut Report,
     pub(super) listed: &'a mut Vec<Listed>,
 }
@@ -65,7 +66,7 @@ impl<T> Said<T> {
 
 impl Reader<'_> {
     /// All settings; none when something is wrong with one.
-    pub(super) fn read_all(mut self, health_port: u16) -> Option<Runtime> {
+    pub(super) fn read_all(mut self) -> Option<Runtime> {
         let runtime_dir = match self.read(&setting::RUNTIME_DIR, absolute) {
             Said::Value(folder, _) => Some(folder),
             Said::Wrong => None,
@@ -76,14 +77,12 @@ impl Reader<'_> {
             said => said.value().unwrap_or_default(),
         };
         let secrets_dir = match self.read(&setting::SECRETS_DIR, absolute) {
-            Said::Nothing => self.first_folder(
-                &setting::SECRETS_DIR,
-                &[("CREDENTIALS_DIRECTORY", "")],
-                Path::new("/etc/hecate/secrets"),
-            ),
+            Said::Nothing => {
+                self.first_folder(&setting::SECRETS_DIR, &[("CREDENTIALS_DIRECTORY", "")], Path::new(self.info.secrets))
+            }
             said => said.value().unwrap_or_default(),
         };
-        let health = self.health(health_port);
+        let health = self.health();
         let status = self.read(&setting::HEALTH_DEGRADED_STATUS, |text| match text {
             "503" => Some(StatusCode::SERVICE_UNAVAILABLE),
             "200" => Some(StatusCode::OK),
@@ -183,7 +182,7 @@ impl Reader<'_> {
     }
 
     /// The stronger of the two places; both from one layer are one too many.
-    fn health(&mut self, health_port: u16) -> Option<HealthAddress> {
+    fn health(&mut self) -> Option<HealthAddress> {
         let address = self.read(&setting::HEALTH_ADDR, |text| text.parse::<SocketAddr>().ok());
         let socket = self.read(&setting::HEALTH_SOCKET, |text| {
             absolute(text).filter(|path| path.as_os_str().len() <= MAX_SOCKET_PATH)
@@ -210,6 +209,7 @@ impl Reader<'_> {
             (Said::Value(address, _), Said::Nothing) => Some(HealthAddress::Tcp(address)),
             (Said::Nothing, Said::Value(socket, _)) => Some(HealthAddress::Unix(socket)),
             (Said::Nothing, Said::Nothing) => {
+                let health_port = self.info.health_port;
                 self.list(&setting::HEALTH_ADDR, format!("port {health_port} on loopback"), Origin::Default);
                 Some(HealthAddress::Default(health_port))
             }
@@ -248,12 +248,11 @@ impl Reader<'_> {
     /// Without any place of its own it is root's, which is refused when the service asks for it: what
     /// is kept must not lie in a folder that a restart of the box empties.
     fn default_data_dir(&mut self) -> PathBuf {
-        let of_root = Path::new("/var/lib").join(self.service);
-        let in_state = format!("hecate/{}", self.service);
+        let in_state = format!("hecate/{}", self.info.name);
         let in_home = format!(".local/state/{in_state}");
         let all = [("STATE_DIRECTORY", ""), ("XDG_STATE_HOME", in_state.as_str()), ("HOME", in_home.as_str())];
         let tried = if self.is_root { &all[..1] } else { &all[..] };
-        self.first_folder(&setting::DATA_DIR, tried, &of_root)
+        self.first_folder(&setting::DATA_DIR, tried, Path::new(self.info.state))
     }
 
     /// The folder of the first variable that names one, and where within it.

@@ -32,8 +32,9 @@ pub(crate) static DATA_DIR: Setting = Setting {
     key: "data_dir",
     variable: "HECATE_DATA_DIR",
     takes: "an absolute folder for what the service keeps",
-    default: "the first of `$STATE_DIRECTORY`, `/var/lib/<name>` for root, `$XDG_STATE_HOME/hecate/<name>`, \
-              `~/.local/state/hecate/<name>`, `/var/lib/<name>`",
+    default: "the first of `$STATE_DIRECTORY`, `volumes.state` of the manifest for root, \
+              `$XDG_STATE_HOME/hecate/<name>`, `~/.local/state/hecate/<name>`, `volumes.state`, which is \
+              `/var/lib/<name>` unless the service says otherwise",
     doc: "What the service keeps between two runs. It is looked at when the service asks for it.",
     reloads: false,
 };
@@ -42,7 +43,8 @@ pub(crate) static SECRETS_DIR: Setting = Setting {
     key: "secrets_dir",
     variable: "HECATE_SECRETS_DIR",
     takes: "an absolute folder with a file for each secret",
-    default: "`$CREDENTIALS_DIRECTORY`, `/etc/hecate/secrets`",
+    default: "`$CREDENTIALS_DIRECTORY`, `volumes.secrets` of the manifest, which is `/etc/hecate/secrets` unless the \
+              service says otherwise",
     doc: "One file for each secret, named like it.",
     reloads: false,
 };

@@ -19,7 +19,8 @@ static INFO: ServiceInfo = ServiceInfo::new(
     IdentitySpec::new("library", &[], &[], 1),
     8470,
     "",
-);
+)
+.volumes("/etc/hecate/secrets", "/var/lib/hecate-library");
 
 fn blueprint<T: Settings>() -> Blueprint {
     Blueprint {
@@ -152,6 +153,27 @@ fn folders_come_from_whoever_manages_the_service() {
     let config = Config::load(&blueprint::<()>(), root).unwrap().config;
     assert_eq!(config.runtime_dir, Path::new("/run/hecate"));
     assert_eq!(config.data_dir, Path::new("/var/lib/hecate-library"));
+}
+
+#[test]
+fn folders_are_the_volumes_of_the_manifest_where_nobody_says_otherwise() {
+    static MOVED: ServiceInfo = {
+        let identity = IdentitySpec::new("moved", &[], &[], 1);
+        ServiceInfo::new("hecate-moved", "1.0.0", "", "", "", &[], identity, 8470, "")
+            .volumes("/srv/moved/secrets", "/srv/moved/state")
+    };
+    let folders = |variables: &[(&str, &str)], is_root| {
+        let sources = Sources { is_root, ..Sources::only(variables.iter().copied()) };
+        let config = Config::load(&Blueprint { info: &MOVED, ..blueprint::<()>() }, sources).unwrap().config;
+        (config.data_dir.display().to_string(), config.secrets_dir.display().to_string())
+    };
+    let is = |data: &str, secrets: &str| (data.to_owned(), secrets.to_owned());
+    let (runtime, home) = (("HECATE_RUNTIME_DIR", "/run/x"), ("HOME", "/home/x"));
+    assert_eq!(folders(&[runtime, home], true), is("/srv/moved/state", "/srv/moved/secrets"));
+    assert_eq!(folders(&[runtime], false), is("/srv/moved/state", "/srv/moved/secrets"));
+    assert_eq!(folders(&[runtime, home], false), is("/home/x/.local/state/hecate/hecate-moved", "/srv/moved/secrets"));
+    let told = [runtime, home, ("HECATE_DATA_DIR", "/data"), ("HECATE_SECRETS_DIR", "/secrets")];
+    assert_eq!(folders(&told, true), is("/data", "/secrets"));
 }
 
 #[test]

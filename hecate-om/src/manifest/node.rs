@@ -27,6 +27,11 @@ impl Reading {
     pub(super) fn new(unknown_fields: UnknownFields) -> Self {
         Self { errors: ManifestErrors::default(), unknown_fields }
     }
+
+    /// What was read, if nothing was wrong.
+    pub(super) fn finish<T>(self, read: Option<T>) -> Result<T, ManifestErrors> {
+        read.filter(|_| self.errors.is_empty()).ok_or(self.errors)
+    }
 }
 
 /// A place in the document and the value that stands there, if any. A reader that gives `None`

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use super::node::{Fields, Node};
-use super::{Capability, Identity, Limits, Manifest, Ports, Rate, Use, rules};
+use super::{Capability, Identity, Limits, Manifest, Ports, Rate, Use, Volumes, rules};
 
 pub(super) fn manifest(document: Node<'_>) -> Option<Manifest> {
     document.object(|fields| {
@@ -31,11 +31,13 @@ pub(super) fn manifest(document: Node<'_>) -> Option<Manifest> {
         let uses = fields.get("uses").optional(|uses| uses.list(used));
         let identity = identity(fields.get("identity"));
         let ports = ports(fields.get("ports"));
+        let volumes = fields.get("volumes").optional(volumes);
         let min_om_version = fields.get("min_om_version").text(&rules::VERSION);
 
+        let name = name?;
         Some(Manifest {
             schema: schema?,
-            name: name?,
+            name: name.clone(),
             display_name: display_name?,
             version: version?,
             description: description?,
@@ -52,6 +54,7 @@ pub(super) fn manifest(document: Node<'_>) -> Option<Manifest> {
             uses: uses?.unwrap_or_default(),
             identity: identity?,
             ports: ports?,
+            volumes: volumes?.unwrap_or_else(|| Volumes::of(&name)),
             min_om_version: min_om_version?,
         })
     })
@@ -190,5 +193,18 @@ fn ports(node: Node<'_>) -> Option<Ports> {
     node.object(|fields| {
         let health = fields.get("health").number(&rules::PORT);
         Some(Ports { health: health? })
+    })
+}
+
+fn volumes(node: Node<'_>) -> Option<Volumes> {
+    node.object(|fields| {
+        let secrets = fields.get("secrets").text(&rules::VOLUME);
+        let state = fields.get("state").text(&rules::VOLUME);
+        let volumes = Volumes { secrets: secrets?, state: state? };
+        if let Some((inner, outer)) = volumes.nested() {
+            let problem = format!("found `{inner}` inside `{outer}`; write a folder of its own for each");
+            fields.report(problem);
+        }
+        Some(volumes)
     })
 }

@@ -94,6 +94,20 @@ pub(super) const DESCRIPTION: TextRule = TextRule {
     holds: |text| !text.trim().is_empty(),
 };
 
+pub(super) const VOLUME_BYTES: usize = 128;
+
+/// A path that a unit, a compose file and an image recipe take for nothing else.
+pub(super) const VOLUME: TextRule = TextRule {
+    expected: "an absolute path of at most 128 bytes whose parts begin with a letter or digit and go on with \
+               letters, digits, `.`, `_` and `-`, such as `/var/lib/hecate-echo`",
+    pattern: "^(/[a-zA-Z0-9][a-zA-Z0-9._-]*)+$",
+    holds: |text| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+        let is_part = |part: &str| part.starts_with(|c: char| c.is_ascii_alphanumeric()) && part.bytes().all(plain);
+        text.len() <= VOLUME_BYTES && text.strip_prefix('/').is_some_and(|parts| parts.split('/').all(is_part))
+    },
+};
+
 pub(super) const CAPABILITY_VERSION: NumberRule = NumberRule { expected: "a whole number", least: 1, most: 65_535 };
 
 pub(super) const TIMEOUT_MS: NumberRule =
@@ -203,6 +217,20 @@ mod tests {
     #[test]
     fn a_description_is_more_than_blanks() {
         check(&DESCRIPTION, &["Echoes."], &["", " \n\t"]);
+    }
+
+    #[test]
+    fn a_volume_is_a_plain_path() {
+        let longest = format!("/{}", "a".repeat(VOLUME_BYTES - 1));
+        let too_long = format!("{longest}a");
+        check(
+            &VOLUME,
+            &["/a", "/var/lib/hecate-echo", "/0/A_b.c-d", &longest],
+            &[
+                "", "/", "a", "/a/", "//a", "/a//b", "/.", "/a/..", "/.a", "/-a", "/a b", "/a:b", "/a,b", "/%i", "/ä",
+                &too_long,
+            ],
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    Capability, Confidential, Identity, Kind, Limits, Manifest, ManifestErrors, Ports, Rate, ServiceType, Use,
+    Capability, Confidential, Identity, Kind, Limits, Manifest, ManifestErrors, Ports, Rate, ServiceType, Use, Volumes,
 };
 
 const ECHO: &str = r#"{
@@ -77,6 +77,10 @@ const ECHO: &str = r#"{
   "ports": {
     "health": 8470
   },
+  "volumes": {
+    "secrets": "/etc/hecate/secrets",
+    "state": "/srv/echo"
+  },
   "min_om_version": "0.1.0"
 }
 "#;
@@ -141,6 +145,7 @@ fn echo() -> Manifest {
             ttl_days: 30,
         },
         ports: Ports { health: 8470 },
+        volumes: Volumes { secrets: "/etc/hecate/secrets".into(), state: "/srv/echo".into() },
         min_om_version: "0.1.0".into(),
     }
 }
@@ -180,6 +185,13 @@ fn deserializes_what_it_serializes() {
 }
 
 #[test]
+fn deserializing_checks_what_parsing_does() {
+    let text = echo_with(&[("/volumes/state", json!("echo")), ("/ports/health", json!(0))]);
+    let told = serde_json::from_str::<Manifest>(&text).unwrap_err().to_string();
+    assert!(told.contains("volumes.state: ") && told.contains("ports.health: "), "{told}");
+}
+
+#[test]
 fn null_is_an_absent_option() {
     let text = echo_with(&[("/image", json!(null)), ("/capabilities/0/deprecated", json!(null))]);
     assert_eq!(Manifest::parse_strict(&text), Ok(echo()));
@@ -215,6 +227,7 @@ fn reports_every_error_at_once() {
         ("/identity/actions/1", json!({})),
         ("/identity/ttl_days", json!(366)),
         ("/ports", json!({})),
+        ("/volumes/secrets", json!("/etc/hecate/secrets:ro")),
         ("/min_om_version", json!(null)),
     ]);
     assert_eq!(
@@ -248,6 +261,7 @@ uses[1].capability: found `"acme"`; write `<org>/<name>` or `<name>`, such as `h
 identity.actions[1]: found an object; write a string
 identity.ttl_days: found `366`; write a whole number of days from 1 to 365
 ports.health: missing; write a port from 1 to 65535
+volumes.secrets: found `"/etc/hecate/secrets:ro"`; write an absolute path of at most 128 bytes whose parts begin with a letter or digit and go on with letters, digits, `.`, `_` and `-`, such as `/var/lib/hecate-echo`
 min_om_version: found `null`; write a SemVer version, such as `0.1.0`"#
     );
 }
@@ -269,6 +283,7 @@ fn every_required_field_is_missed() {
             ("/identity", json!({})),
             ("/capabilities/0", json!({})),
             ("/capabilities/1/limits", json!({"total": {}})),
+            ("/volumes", json!({})),
         ]))
         .join(" "),
         "capabilities[0].name capabilities[0].version capabilities[0].description \
@@ -277,7 +292,7 @@ fn every_required_field_is_missed() {
          capabilities[1].limits.concurrency capabilities[1].limits.per_caller \
          capabilities[1].limits.total.calls capabilities[1].limits.total.period_ms \
          identity.scope identity.actions \
-         identity.resources identity.ttl_days"
+         identity.resources identity.ttl_days volumes.secrets volumes.state"
     );
 }
 
@@ -350,14 +365,14 @@ fn a_capability_stands_once_whatever_else_is_wrong_with_it() {
 
 #[test]
 fn unknown_fields_pass() {
-    let text = echo_with(&[("/volumes", json!({})), ("/capabilities/0/guard", json!([])), ("/uses/0/org", json!(""))]);
+    let text = echo_with(&[("/sidecars", json!({})), ("/capabilities/0/guard", json!([])), ("/uses/0/org", json!(""))]);
     assert_eq!(Manifest::parse(&text), Ok(echo()));
 }
 
 #[test]
 fn what_older_manifests_lack_is_as_closed_as_can_be() {
     let mut document: Value = serde_json::from_str(ECHO).unwrap();
-    document.as_object_mut().unwrap().remove("uses");
+    document.as_object_mut().unwrap().retain(|name, _| !["uses", "volumes"].contains(&name.as_str()));
     for capability in document["capabilities"].as_array_mut().unwrap() {
         capability.as_object_mut().unwrap().retain(|name, _| {
             let newer = ["access", "limits", "confidential", "idempotent", "cancel_on_disconnect"];
@@ -371,6 +386,8 @@ fn what_older_manifests_lack_is_as_closed_as_can_be() {
         assert_eq!((capability.limits, capability.confidential), (Limits::default(), Confidential::Preferred));
     }
     assert_eq!(manifest.uses, []);
+    assert_eq!(manifest.volumes, Volumes::of("hecate-echo"));
+    assert_eq!((&*manifest.volumes.secrets, &*manifest.volumes.state), ("/etc/hecate/secrets", "/var/lib/hecate-echo"));
     assert_eq!(serde_json::from_str::<Manifest>(&text).unwrap(), manifest);
 }
 
@@ -423,6 +440,24 @@ fn a_use_is_a_type_or_a_reference_with_a_version() {
 }
 
 #[test]
+fn neither_volume_lies_in_the_other() {
+    let read = |secrets: &str, state: &str| {
+        Manifest::parse(&echo_with(&[("/volumes", json!({"secrets": secrets, "state": state}))]))
+    };
+    for (secrets, state) in [("/a", "/ab"), ("/ab", "/a"), ("/a/b", "/a/c")] {
+        assert!(read(secrets, state).is_ok(), "{secrets} {state}");
+    }
+    for (secrets, state, inner, outer) in
+        [("/a", "/a", "/a", "/a"), ("/a", "/a/b", "/a/b", "/a"), ("/a/b", "/a", "/a/b", "/a")]
+    {
+        assert_eq!(
+            read(secrets, state).unwrap_err().to_string(),
+            format!("volumes: found `{inner}` inside `{outer}`; write a folder of its own for each")
+        );
+    }
+}
+
+#[test]
 fn strict_reading_names_the_known_field() {
     let text = echo_with(&[
         ("/licence", json!("MIT")),
@@ -434,6 +469,7 @@ fn strict_reading_names_the_known_field() {
         ("/uses/1/versions", json!(1)),
         ("/identity/scopes", json!([])),
         ("/ports/metrics", json!(9000)),
+        ("/volumes/stat", json!("/srv/echo")),
     ]);
     assert_eq!(
         Manifest::parse_strict(&text).unwrap_err().to_string(),
@@ -447,6 +483,7 @@ fn strict_reading_names_the_known_field() {
          uses[1].versions: unknown field; write `version`\n\
          identity.scopes: unknown field; write `scope`\n\
          ports.metrics: unknown field; remove it, known here is `health`\n\
+         volumes.stat: unknown field; write `state`\n\
          licence: unknown field; write `license`"
     );
 }
@@ -477,7 +514,7 @@ fn a_value_of_any_wrong_type_is_an_error_at_its_place() {
         for (name, right) in document.as_object().unwrap() {
             let is_free_text = matches!(name.as_str(), "display_name" | "license");
             let holds = match value {
-                Value::Null => matches!(name.as_str(), "license" | "uses"),
+                Value::Null => matches!(name.as_str(), "license" | "uses" | "volumes"),
                 Value::String(_) => is_free_text,
                 _ => false,
             };
@@ -515,5 +552,8 @@ fn the_json_schema_states_the_rules() {
     assert_eq!(at("/$defs/Confidential/oneOf").as_array().map(Vec::len), Some(3));
     assert_eq!(at("/$defs/Identity/properties/ttl_days/maximum"), 365);
     assert_eq!(at("/$defs/Ports/properties/health/minimum"), 1);
+    assert_eq!(at("/$defs/Volumes/properties/state/maxLength"), 128);
+    assert_eq!(at("/$defs/Volumes/required"), json!(["secrets", "state"]));
+    assert_eq!(at("/properties/volumes/default"), Value::Null);
     assert_eq!(at("/required").as_array().map(Vec::len), Some(15));
 }

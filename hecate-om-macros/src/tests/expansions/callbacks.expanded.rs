@@ -10,7 +10,7 @@ impl Greeter {
 }
 const _: () = {
     use ::om::__private as __hecate;
-    const MANIFEST: &::core::primitive::str = "{\n  \"schema\": \"hecate.manifest/1\",\n  \"name\": \"hecate-greeter\",\n  \"display_name\": \"Greeter\",\n  \"version\": \"2.0.0\",\n  \"description\": \"Greets people by name.\",\n  \"service_type\": \"container_daemon\",\n  \"tenancy\": \"realm\",\n  \"runs_on\": \"infrastructure_node\",\n  \"callback_module\": \"greeter::Greeter\",\n  \"image\": \"ghcr.io/acme/hecate-greeter\",\n  \"license\": \"Apache-2.0\",\n  \"depends_on\": [\n    \"macula-station\"\n  ],\n  \"scope\": \"hello\",\n  \"capabilities\": [],\n  \"uses\": [],\n  \"identity\": {\n    \"scope\": \"hello\",\n    \"actions\": [],\n    \"resources\": [\n      \"hello/*\"\n    ],\n    \"ttl_days\": 30\n  },\n  \"ports\": {\n    \"health\": 9000\n  },\n  \"min_om_version\": \"0.1.0\"\n}\n";
+    const MANIFEST: &::core::primitive::str = "{\n  \"schema\": \"hecate.manifest/1\",\n  \"name\": \"hecate-greeter\",\n  \"display_name\": \"Greeter\",\n  \"version\": \"2.0.0\",\n  \"description\": \"Greets people by name.\",\n  \"service_type\": \"container_daemon\",\n  \"tenancy\": \"realm\",\n  \"runs_on\": \"infrastructure_node\",\n  \"callback_module\": \"greeter::Greeter\",\n  \"image\": \"ghcr.io/acme/hecate-greeter\",\n  \"license\": \"Apache-2.0\",\n  \"depends_on\": [\n    \"macula-station\"\n  ],\n  \"scope\": \"hello\",\n  \"capabilities\": [],\n  \"uses\": [],\n  \"identity\": {\n    \"scope\": \"hello\",\n    \"actions\": [],\n    \"resources\": [\n      \"hello/*\"\n    ],\n    \"ttl_days\": 30\n  },\n  \"ports\": {\n    \"health\": 9000\n  },\n  \"volumes\": {\n    \"secrets\": \"/etc/hecate/secrets\",\n    \"state\": \"/srv/greeter\"\n  },\n  \"min_om_version\": \"0.1.0\"\n}\n";
     #[allow(dead_code, private_interfaces, clippy::all)]
     impl Greeter {
         /// The `manifest.json` of this service, byte for byte.
@@ -35,16 +35,17 @@ const _: () = {
         ::core::option_env!("CARGO_PKG_REPOSITORY"),
     ];
     static INFO: __hecate::ServiceInfo = __hecate::ServiceInfo::new(
-        "hecate-greeter",
-        "2.0.0",
-        "Greets people by name.",
-        "greeter::Greeter",
-        ::core::concat!(::core::file!(), ":", ::core::line!()),
-        const { &[] },
-        __hecate::IdentitySpec::new("hello", &[], &["hello/*"], 30u16),
-        9000u16,
-        MANIFEST,
-    );
+            "hecate-greeter",
+            "2.0.0",
+            "Greets people by name.",
+            "greeter::Greeter",
+            ::core::concat!(::core::file!(), ":", ::core::line!()),
+            const { &[] },
+            __hecate::IdentitySpec::new("hello", &[], &["hello/*"], 30u16),
+            9000u16,
+            MANIFEST,
+        )
+        .volumes("/etc/hecate/secrets", "/srv/greeter");
     #[automatically_derived]
     #[allow(deprecated, unused_imports, unused_qualifications, clippy::all)]
     impl __hecate::Service for Greeter {

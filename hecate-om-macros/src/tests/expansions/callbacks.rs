@@ -7,6 +7,7 @@
     depends_on = ["macula-station"],
     image = "ghcr.io/acme/hecate-greeter",
     ports(health = 9000),
+    volumes(state = "/srv/greeter"),
     settings = greeter::Settings,
     crate = ::om
 )]

@@ -19,7 +19,7 @@ const _: () = {
     use ::hecate_om::__private as __hecate;
     #[capability(__taken)]
     const _: () = ();
-    const MANIFEST: &::core::primitive::str = "{\n  \"schema\": \"hecate.manifest/1\",\n  \"name\": \"hecate-greeter\",\n  \"display_name\": \"Hecate Greeter\",\n  \"version\": \"1.2.3\",\n  \"description\": \"Greets people by name.\",\n  \"service_type\": \"container_daemon\",\n  \"tenancy\": \"realm\",\n  \"runs_on\": \"infrastructure_node\",\n  \"callback_module\": \"greeter::Greeter\",\n  \"license\": \"Apache-2.0\",\n  \"depends_on\": [],\n  \"scope\": \"greeter\",\n  \"capabilities\": [\n    {\n      \"name\": \"greeter.greet\",\n      \"version\": 1,\n      \"description\": \"Greets one person.\",\n      \"kind\": \"unary\",\n      \"access\": \"realm\",\n      \"timeout_ms\": 5000\n    },\n    {\n      \"name\": \"greeter.nod\",\n      \"version\": 2,\n      \"description\": \"Says nothing.\",\n      \"kind\": \"unary\",\n      \"access\": \"realm\",\n      \"timeout_ms\": 30000,\n      \"deprecated\": \"nobody sees it\"\n    }\n  ],\n  \"uses\": [],\n  \"identity\": {\n    \"scope\": \"greeter\",\n    \"actions\": [\n      \"answer:greeter.greet@1\",\n      \"answer:greeter.nod@2\"\n    ],\n    \"resources\": [\n      \"greeter/*\"\n    ],\n    \"ttl_days\": 30\n  },\n  \"ports\": {\n    \"health\": 8470\n  },\n  \"min_om_version\": \"0.1.0\"\n}\n";
+    const MANIFEST: &::core::primitive::str = "{\n  \"schema\": \"hecate.manifest/1\",\n  \"name\": \"hecate-greeter\",\n  \"display_name\": \"Hecate Greeter\",\n  \"version\": \"1.2.3\",\n  \"description\": \"Greets people by name.\",\n  \"service_type\": \"container_daemon\",\n  \"tenancy\": \"realm\",\n  \"runs_on\": \"infrastructure_node\",\n  \"callback_module\": \"greeter::Greeter\",\n  \"license\": \"Apache-2.0\",\n  \"depends_on\": [],\n  \"scope\": \"greeter\",\n  \"capabilities\": [\n    {\n      \"name\": \"greeter.greet\",\n      \"version\": 1,\n      \"description\": \"Greets one person.\",\n      \"kind\": \"unary\",\n      \"access\": \"realm\",\n      \"timeout_ms\": 5000\n    },\n    {\n      \"name\": \"greeter.nod\",\n      \"version\": 2,\n      \"description\": \"Says nothing.\",\n      \"kind\": \"unary\",\n      \"access\": \"realm\",\n      \"timeout_ms\": 30000,\n      \"deprecated\": \"nobody sees it\"\n    }\n  ],\n  \"uses\": [],\n  \"identity\": {\n    \"scope\": \"greeter\",\n    \"actions\": [\n      \"answer:greeter.greet@1\",\n      \"answer:greeter.nod@2\"\n    ],\n    \"resources\": [\n      \"greeter/*\"\n    ],\n    \"ttl_days\": 30\n  },\n  \"ports\": {\n    \"health\": 8470\n  },\n  \"volumes\": {\n    \"secrets\": \"/etc/hecate/secrets\",\n    \"state\": \"/var/lib/hecate-greeter\"\n  },\n  \"min_om_version\": \"0.1.0\"\n}\n";
     #[allow(dead_code, private_interfaces, clippy::all)]
     impl Greeter {
         /// Calls `greeter.greet` version 1.
@@ -63,32 +63,38 @@ const _: () = {
         ::core::option_env!("CARGO_PKG_REPOSITORY"),
     ];
     static INFO: __hecate::ServiceInfo = __hecate::ServiceInfo::new(
-        "hecate-greeter",
-        "1.2.3",
-        "Greets people by name.",
-        "greeter::Greeter",
-        ::core::concat!(::core::file!(), ":", ::core::line!()),
-        const {
-            &[
-                __hecate::CapabilityInfo::new(
-                    "greeter.greet",
-                    1,
-                    "Greets one person.",
-                    5000,
-                ),
-                __hecate::CapabilityInfo::new("greeter.nod", 2, "Says nothing.", 30000)
-                    .deprecated("nobody sees it"),
-            ]
-        },
-        __hecate::IdentitySpec::new(
-            "greeter",
-            &["answer:greeter.greet@1", "answer:greeter.nod@2"],
-            &["greeter/*"],
-            30u16,
-        ),
-        8470u16,
-        MANIFEST,
-    );
+            "hecate-greeter",
+            "1.2.3",
+            "Greets people by name.",
+            "greeter::Greeter",
+            ::core::concat!(::core::file!(), ":", ::core::line!()),
+            const {
+                &[
+                    __hecate::CapabilityInfo::new(
+                        "greeter.greet",
+                        1,
+                        "Greets one person.",
+                        5000,
+                    ),
+                    __hecate::CapabilityInfo::new(
+                            "greeter.nod",
+                            2,
+                            "Says nothing.",
+                            30000,
+                        )
+                        .deprecated("nobody sees it"),
+                ]
+            },
+            __hecate::IdentitySpec::new(
+                "greeter",
+                &["answer:greeter.greet@1", "answer:greeter.nod@2"],
+                &["greeter/*"],
+                30u16,
+            ),
+            8470u16,
+            MANIFEST,
+        )
+        .volumes("/etc/hecate/secrets", "/var/lib/hecate-greeter");
     #[automatically_derived]
     #[allow(deprecated, unused_imports, unused_qualifications, clippy::all)]
     impl __hecate::Service for Greeter {

@@ -33,7 +33,7 @@ const _: () = {
     use ::hecate_om::__private as __hecate;
     #[capability(__taken)]
     const _: () = ();
-    const MANIFEST: &::core::primitive::str = "{\n  \"schema\": \"hecate.manifest/1\",\n  \"name\": \"hecate-counter\",\n  \"display_name\": \"Hecate Counter\",\n  \"version\": \"1.2.3\",\n  \"description\": \"Counts numbers.\",\n  \"service_type\": \"container_daemon\",\n  \"tenancy\": \"realm\",\n  \"runs_on\": \"infrastructure_node\",\n  \"callback_module\": \"greeter::Counter\",\n  \"license\": \"Apache-2.0\",\n  \"depends_on\": [],\n  \"scope\": \"counter\",\n  \"capabilities\": [\n    {\n      \"name\": \"counter.count\",\n      \"version\": 1,\n      \"description\": \"Counts up to a number.\",\n      \"kind\": \"server_stream\",\n      \"access\": \"realm\",\n      \"timeout_ms\": 30000,\n      \"limits\": {\n        \"payload_bytes\": 1048576,\n        \"reply_bytes\": 16777216,\n        \"concurrency\": 8,\n        \"per_caller\": {\n          \"calls\": 60,\n          \"period_ms\": 60000\n        },\n        \"total\": {\n          \"calls\": 6000,\n          \"period_ms\": 10000\n        }\n      }\n    },\n    {\n      \"name\": \"counter.sum\",\n      \"version\": 1,\n      \"description\": \"Adds numbers.\",\n      \"kind\": \"client_stream\",\n      \"access\": \"realm\",\n      \"timeout_ms\": 30000,\n      \"confidential\": \"required\"\n    },\n    {\n      \"name\": \"counter.square\",\n      \"version\": 1,\n      \"description\": \"Squares each number.\",\n      \"kind\": \"bidi\",\n      \"access\": \"realm\",\n      \"timeout_ms\": 30000,\n      \"confidential\": \"off\",\n      \"idempotent\": true,\n      \"cancel_on_disconnect\": true\n    },\n    {\n      \"name\": \"counter.tick\",\n      \"version\": 1,\n      \"description\": \"Ticks.\",\n      \"kind\": \"server_stream\",\n      \"access\": \"realm\",\n      \"timeout_ms\": 30000\n    }\n  ],\n  \"uses\": [],\n  \"identity\": {\n    \"scope\": \"counter\",\n    \"actions\": [\n      \"answer:counter.count@1\",\n      \"answer:counter.sum@1\",\n      \"answer:counter.square@1\",\n      \"answer:counter.tick@1\"\n    ],\n    \"resources\": [\n      \"counter/*\"\n    ],\n    \"ttl_days\": 30\n  },\n  \"ports\": {\n    \"health\": 8470\n  },\n  \"min_om_version\": \"0.1.0\"\n}\n";
+    const MANIFEST: &::core::primitive::str = "{\n  \"schema\": \"hecate.manifest/1\",\n  \"name\": \"hecate-counter\",\n  \"display_name\": \"Hecate Counter\",\n  \"version\": \"1.2.3\",\n  \"description\": \"Counts numbers.\",\n  \"service_type\": \"container_daemon\",\n  \"tenancy\": \"realm\",\n  \"runs_on\": \"infrastructure_node\",\n  \"callback_module\": \"greeter::Counter\",\n  \"license\": \"Apache-2.0\",\n  \"depends_on\": [],\n  \"scope\": \"counter\",\n  \"capabilities\": [\n    {\n      \"name\": \"counter.count\",\n      \"version\": 1,\n      \"description\": \"Counts up to a number.\",\n      \"kind\": \"server_stream\",\n      \"access\": \"realm\",\n      \"timeout_ms\": 30000,\n      \"limits\": {\n        \"payload_bytes\": 1048576,\n        \"reply_bytes\": 16777216,\n        \"concurrency\": 8,\n        \"per_caller\": {\n          \"calls\": 60,\n          \"period_ms\": 60000\n        },\n        \"total\": {\n          \"calls\": 6000,\n          \"period_ms\": 10000\n        }\n      }\n    },\n    {\n      \"name\": \"counter.sum\",\n      \"version\": 1,\n      \"description\": \"Adds numbers.\",\n      \"kind\": \"client_stream\",\n      \"access\": \"realm\",\n      \"timeout_ms\": 30000,\n      \"confidential\": \"required\"\n    },\n    {\n      \"name\": \"counter.square\",\n      \"version\": 1,\n      \"description\": \"Squares each number.\",\n      \"kind\": \"bidi\",\n      \"access\": \"realm\",\n      \"timeout_ms\": 30000,\n      \"confidential\": \"off\",\n      \"idempotent\": true,\n      \"cancel_on_disconnect\": true\n    },\n    {\n      \"name\": \"counter.tick\",\n      \"version\": 1,\n      \"description\": \"Ticks.\",\n      \"kind\": \"server_stream\",\n      \"access\": \"realm\",\n      \"timeout_ms\": 30000\n    }\n  ],\n  \"uses\": [],\n  \"identity\": {\n    \"scope\": \"counter\",\n    \"actions\": [\n      \"answer:counter.count@1\",\n      \"answer:counter.sum@1\",\n      \"answer:counter.square@1\",\n      \"answer:counter.tick@1\"\n    ],\n    \"resources\": [\n      \"counter/*\"\n    ],\n    \"ttl_days\": 30\n  },\n  \"ports\": {\n    \"health\": 8470\n  },\n  \"volumes\": {\n    \"secrets\": \"/etc/hecate/secrets\",\n    \"state\": \"/var/lib/hecate-counter\"\n  },\n  \"min_om_version\": \"0.1.0\"\n}\n";
     #[allow(dead_code, private_interfaces, clippy::all)]
     impl Counter {
         /// Calls `counter.count` version 1.
@@ -89,60 +89,66 @@ const _: () = {
         ::core::option_env!("CARGO_PKG_REPOSITORY"),
     ];
     static INFO: __hecate::ServiceInfo = __hecate::ServiceInfo::new(
-        "hecate-counter",
-        "1.2.3",
-        "Counts numbers.",
-        "greeter::Counter",
-        ::core::concat!(::core::file!(), ":", ::core::line!()),
-        const {
-            &[
-                __hecate::CapabilityInfo::new(
-                        "counter.count",
-                        1,
-                        "Counts up to a number.",
-                        30000,
-                    )
-                    .kind(__hecate::Kind::ServerStream)
-                    .limits(
-                        __hecate::Limits::new(
-                            1048576,
-                            16777216,
-                            8,
-                            (60, 60000),
-                            (6000, 10000),
+            "hecate-counter",
+            "1.2.3",
+            "Counts numbers.",
+            "greeter::Counter",
+            ::core::concat!(::core::file!(), ":", ::core::line!()),
+            const {
+                &[
+                    __hecate::CapabilityInfo::new(
+                            "counter.count",
+                            1,
+                            "Counts up to a number.",
+                            30000,
+                        )
+                        .kind(__hecate::Kind::ServerStream)
+                        .limits(
+                            __hecate::Limits::new(
+                                1048576,
+                                16777216,
+                                8,
+                                (60, 60000),
+                                (6000, 10000),
+                            ),
                         ),
-                    ),
-                __hecate::CapabilityInfo::new("counter.sum", 1, "Adds numbers.", 30000)
-                    .kind(__hecate::Kind::ClientStream)
-                    .confidential(__hecate::Confidential::Required),
-                __hecate::CapabilityInfo::new(
-                        "counter.square",
-                        1,
-                        "Squares each number.",
-                        30000,
-                    )
-                    .kind(__hecate::Kind::Bidi)
-                    .confidential(__hecate::Confidential::Off)
-                    .idempotent()
-                    .cancel_on_disconnect(),
-                __hecate::CapabilityInfo::new("counter.tick", 1, "Ticks.", 30000)
-                    .kind(__hecate::Kind::ServerStream),
-            ]
-        },
-        __hecate::IdentitySpec::new(
-            "counter",
-            &[
-                "answer:counter.count@1",
-                "answer:counter.sum@1",
-                "answer:counter.square@1",
-                "answer:counter.tick@1",
-            ],
-            &["counter/*"],
-            30u16,
-        ),
-        8470u16,
-        MANIFEST,
-    );
+                    __hecate::CapabilityInfo::new(
+                            "counter.sum",
+                            1,
+                            "Adds numbers.",
+                            30000,
+                        )
+                        .kind(__hecate::Kind::ClientStream)
+                        .confidential(__hecate::Confidential::Required),
+                    __hecate::CapabilityInfo::new(
+                            "counter.square",
+                            1,
+                            "Squares each number.",
+                            30000,
+                        )
+                        .kind(__hecate::Kind::Bidi)
+                        .confidential(__hecate::Confidential::Off)
+                        .idempotent()
+                        .cancel_on_disconnect(),
+                    __hecate::CapabilityInfo::new("counter.tick", 1, "Ticks.", 30000)
+                        .kind(__hecate::Kind::ServerStream),
+                ]
+            },
+            __hecate::IdentitySpec::new(
+                "counter",
+                &[
+                    "answer:counter.count@1",
+                    "answer:counter.sum@1",
+                    "answer:counter.square@1",
+                    "answer:counter.tick@1",
+                ],
+                &["counter/*"],
+                30u16,
+            ),
+            8470u16,
+            MANIFEST,
+        )
+        .volumes("/etc/hecate/secrets", "/var/lib/hecate-counter");
     #[automatically_derived]
     #[allow(deprecated, unused_imports, unused_qualifications, clippy::all)]
     impl __hecate::Service for Counter {

@@ -14,7 +14,7 @@ struct Greeting {
 }
 
 /// Greets people by name.
-#[hecate_service(name = "hecate-greeter", volumes(state = "/var/lib/greeter"))]
+#[hecate_service(name = "hecate-greeter", volumes(state = "/data:U"))]
 impl Greeter {
     /// Greets one person.
     #[capability(version = 1)]

@@ -1,0 +1,29 @@
+use hecate_om::prelude::*;
+
+#[derive(Default)]
+struct Greeter;
+
+#[message]
+struct Greet {
+    name: String,
+}
+
+#[message]
+struct Greeting {
+    message: String,
+}
+
+/// Greets people by name.
+#[hecate_service(name = "hecate-greeter", volumes(state = "/var//lib/greeter"))]
+impl Greeter {
+    /// Greets one person.
+    #[capability(version = 1)]
+    async fn greet(&self, request: Greet) -> Result<Greeting> {
+        Ok(Greeting { message: request.name })
+    }
+}
+
+fn main() -> ExitCode {
+    let _ = Greeter::GREET;
+    hecate_om::run::<Greeter>()
+}
