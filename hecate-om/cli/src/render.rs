@@ -222,6 +222,48 @@ mod tests {
         list.as_vec().unwrap().iter().filter_map(Yaml::as_str).collect()
     }
 
+    #[test]
+    fn the_folders_of_the_manifest_are_what_every_file_mounts() {
+        let manifest = json!({
+            "schema": "hecate.manifest/1", "name": "acme-widgets", "display_name": "Widgets", "version": "0.1.0",
+            "description": "Widgets", "service_type": "container_daemon", "tenancy": "realm",
+            "runs_on": "infrastructure_node", "callback_module": "acme::Widgets", "image": "localhost/x",
+            "depends_on": [], "scope": "widgets", "capabilities": [],
+            "identity": {"scope": "widgets", "actions": [], "resources": [], "ttl_days": 30},
+            "ports": {"health": 8470}, "volumes": {"secrets": "/run/secrets/widgets", "state": "/data"},
+            "min_om_version": "0.1.0",
+        });
+        let service = Deployment::of(&Manifest::parse_strict(&manifest.to_string()).unwrap()).unwrap();
+        let om = OmSource::Version("0.1.0".to_owned());
+        for (kind, lines) in [
+            (
+                Kind::Containerfile,
+                &[
+                    "VOLUME [\"/data\"]",
+                    "HECATE_DATA_DIR=/data \\",
+                    "HECATE_SECRETS_DIR=/run/secrets/widgets",
+                    "COPY --from=build --chown=65532:65532 /image/state/ /",
+                ][..],
+            ),
+            (
+                Kind::Quadlet,
+                &[
+                    "Volume=acme-widgets-state:/data:U",
+                    "Volume=/etc/hecate/secrets/acme-widgets:/run/secrets/widgets:ro,Z",
+                ],
+            ),
+            (Kind::Compose, &["- \"state:/data\"", "- \"secrets:/run/secrets/widgets:ro\""]),
+            (Kind::K8s, &["value: \"/data/data\"", "mountPath: \"/data\"", "mountPath: \"/run/secrets/widgets\""]),
+        ] {
+            let sources = Sources { package: "acme-widgets", toolchain: TOOLCHAIN, om: &om, build_script: None };
+            let text = file(kind, &service, sources).unwrap();
+            for line in lines {
+                assert!(text.lines().any(|found| found.trim() == *line), "no `{line}` in {text}");
+            }
+            assert!(!text.contains("/var/lib"), "{text}");
+        }
+    }
+
     /// An image that an engine keeps no health check of, or no volume, is run as it should be all the same.
     #[test]
     fn each_way_to_run_it_asks_for_its_health_and_keeps_what_lasts_by_itself() {

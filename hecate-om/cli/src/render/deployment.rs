@@ -1,6 +1,6 @@
 //! What a deployment is made of. `new` and `render` both come here, so a project is born as it is rendered.
 
-use hecate_om::manifest::Manifest;
+use hecate_om::manifest::{Manifest, Volumes};
 use serde::Serialize;
 
 use crate::failure::{DATA, Failure};
@@ -19,7 +19,7 @@ pub(crate) struct Deployment {
     pub(crate) health_port: u16,
     /// Where the service finds its secrets.
     pub(crate) secrets: String,
-    /// Where it keeps what lasts, and the folder above that.
+    /// Where it keeps what lasts; the folder above that, with a slash at its end; and its name in there.
     pub(crate) state: String,
     state_parent: String,
     state_name: String,
@@ -39,7 +39,8 @@ pub(crate) const LOCAL_REGISTRY: &str = "localhost";
 
 impl Deployment {
     pub(crate) fn new(name: &str, version: &str, summary: &str, scope: &str, image: String, health_port: u16) -> Self {
-        let (state_parent, state_name) = ("/var/lib".to_owned(), name.to_owned());
+        let Volumes { secrets, state } = Volumes::of(name);
+        let (state_parent, state_name) = parted(&state);
         Self {
             name: name.to_owned(),
             version: version.to_owned(),
@@ -47,8 +48,8 @@ impl Deployment {
             scope: scope.to_owned(),
             image,
             health_port,
-            secrets: "/etc/hecate/secrets".to_owned(),
-            state: format!("{state_parent}/{state_name}"),
+            secrets,
+            state,
             state_parent,
             state_name,
             user: 65532,
@@ -65,8 +66,18 @@ impl Deployment {
     pub(crate) fn of(manifest: &Manifest) -> Result<Self, Failure> {
         let image = manifest.image.clone().unwrap_or_else(|| format!("{LOCAL_REGISTRY}/{}", manifest.name));
         let summary = summary(&manifest.description)?;
-        Ok(Self::new(&manifest.name, &manifest.version, &summary, &manifest.scope, image, manifest.ports.health))
+        let Volumes { secrets, state } = manifest.volumes.clone();
+        let (state_parent, state_name) = parted(&state);
+        let health_port = manifest.ports.health;
+        let made = Self::new(&manifest.name, &manifest.version, &summary, &manifest.scope, image, health_port);
+        Ok(Self { secrets, state, state_parent, state_name, ..made })
     }
+}
+
+/// The folder above a path, with a slash at its end, and the name in there.
+fn parted(path: &str) -> (String, String) {
+    let (above, name) = path.split_at(path.rfind('/').map_or(0, |slash| slash + 1));
+    (above.to_owned(), name.to_owned())
 }
 
 /// The first paragraph of a description, in one line.
@@ -97,6 +108,12 @@ mod tests {
     fn a_description_that_turns_around_what_is_read_is_refused() {
         let told = summary("safe\u{202e}desrever").unwrap_err().told(false);
         assert!(told.contains("`\\u{202e}`") && told.contains("direction"), "{told}");
+    }
+
+    #[test]
+    fn a_folder_lies_in_the_one_above_it() {
+        assert_eq!(parted("/var/lib/x"), ("/var/lib/".to_owned(), "x".to_owned()));
+        assert_eq!(parted("/data"), ("/".to_owned(), "data".to_owned()));
     }
 
     #[test]

@@ -23,7 +23,8 @@ pub(crate) fn manifest(name: &str, description: &str) -> String {
         "runs_on": "infrastructure_node", "callback_module": "house::House", "depends_on": [], "scope": scope,
         "capabilities": [], "uses": [],
         "identity": {"scope": scope, "actions": [], "resources": [], "ttl_days": 30},
-        "ports": {"health": 8470}, "min_om_version": env!("CARGO_PKG_VERSION"),
+        "ports": {"health": 8470}, "volumes": {"secrets": "/etc/hecate/secrets", "state": format!("/var/lib/{name}")},
+        "min_om_version": env!("CARGO_PKG_VERSION"),
     });
     serde_json::to_string_pretty(&manifest).unwrap() + "\n"
 }
