@@ -103,7 +103,10 @@ impl From<Kind> for hecate_om::Kind {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text).map_err(|error| format!("{error}; write it as `30s` or `500ms`"))
+    match humantime::parse_duration(text) {
+        Ok(Duration::ZERO) => Err("nobody answers in no time; write it as `30s` or `500ms`".to_owned()),
+        parsed => parsed.map_err(|error| format!("{error}; write it as `30s` or `500ms`")),
+    }
 }
 
 /// What is to be called.
@@ -319,6 +322,14 @@ mod tests {
         }
         // Scripts tell them apart by these.
         assert_eq!((NO, UNREACHED, TIMED_OUT, UNKNOWN), (1, 2, 3, 4));
+    }
+
+    #[test]
+    fn a_time_to_wait_is_longer_than_none() {
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        for wrong in ["0s", "", "30", "soon", "-1s"] {
+            assert!(duration(wrong).unwrap_err().contains("write it as `30s`"), "{wrong}");
+        }
     }
 
     #[test]

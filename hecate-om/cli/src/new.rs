@@ -25,7 +25,7 @@ use crate::failure::{Failure, USAGE};
 use crate::output::Output;
 use crate::project::OmSource;
 use crate::render::{self, Deployment, Kind, Sources, TOOLCHAIN};
-use crate::template::{Template, invisible, template};
+use crate::template::{Template, invisible, shell, template};
 
 pub(crate) use name::{capitalised, is_keyword};
 pub(crate) use source::own as own_source;
@@ -267,7 +267,8 @@ impl Told<'_> {
 
     fn next(&self) -> Vec<String> {
         let folder = self.folder();
-        let enter = (folder != ".").then(|| format!("cd {folder}"));
+        // Where no shell takes the path, it is at least told.
+        let enter = (folder != ".").then(|| format!("cd {}", shell(&folder).unwrap_or(folder)));
         let rest = ["cargo test", "cargo run"].map(str::to_owned);
         enter.into_iter().chain(rest).chain([self.call.clone(), "hecate-om render quadlet".to_owned()]).collect()
     }

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::failure::{Failure, SOFTWARE};
 
-pub(crate) use quote::invisible;
+pub(crate) use quote::{invisible, shell};
 
 /// A template: what it is called in messages, and its text.
 #[derive(Debug, Clone, Copy)]

@@ -121,6 +121,17 @@ fn the_first_commands_are_the_same_wherever_they_are_told() {
 }
 
 #[test]
+fn a_shell_can_go_where_the_project_is() {
+    let above = tempfile::tempdir().unwrap();
+    let folder = above.path().join("it's mine/hecate-weather");
+    let place = Place::find(Some(&folder), "hecate-weather").unwrap();
+    let told = Told { place: &place, files: &[], om: &version(), call: String::new(), is_dry: false };
+    let script = format!("cd() {{ printf %s \"$1\"; }}; {}", told.next()[0]);
+    let gone = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
+    assert_eq!(String::from_utf8(gone.stdout).unwrap(), folder.display().to_string());
+}
+
+#[test]
 fn a_main_is_tiny_and_workflows_keep_their_own_templates() {
     let files = render_all("hecate-weather", "Forecasts", &version(), Some("acme"), false);
     assert!(files["src/main.rs"].lines().count() <= 8);

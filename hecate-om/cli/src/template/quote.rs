@@ -124,7 +124,7 @@ fn rust(text: &str) -> Result<String, String> {
 }
 
 /// One word of a POSIX shell.
-fn shell(text: &str) -> Result<String, String> {
+pub(crate) fn shell(text: &str) -> Result<String, String> {
     refuse(text, |c| c == '\0', "which no argument can hold")?;
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-/:@+=,%".contains(c);
     if !text.is_empty() && text.chars().all(plain) && !text.starts_with('-') {
