@@ -45,16 +45,13 @@ fn library() -> Launch {
 
 /// Has a service read again what can change, and waits until it has.
 fn reload(process: &mut Process) {
-    let told = |process: &Process, text: &str| {
-        process.log().iter().filter(|line| line["message"].as_str().is_some_and(|told| told.contains(text))).count()
-    };
-    let all = |process: &Process| ["settings were read again", "not taken over"].map(|text| told(process, text));
+    let all = |process: &Process| ["settings were read again", "not taken over"].map(|text| process.told(text));
     let before = all(process);
     eventually("the end of a reload", || {
-        let busy = told(process, "the last reload has not ended");
+        let busy = process.told("the last reload has not ended");
         process.signal(Signal::HUP);
         eventually("its end, or that of the one before", || {
-            (all(process) != before || told(process, "the last reload has not ended") > busy).then_some(())
+            (all(process) != before || process.told("the last reload has not ended") > busy).then_some(())
         });
         (all(process) != before).then_some(())
     });

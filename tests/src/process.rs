@@ -180,6 +180,10 @@ impl Output {
         self.text.lock().unwrap().clone()
     }
 
+    fn count(&self, text: &str) -> usize {
+        self.text.lock().unwrap().matches(text).count()
+    }
+
     fn end(&mut self) {
         if let Some(reader) = self.reader.take() {
             reader.join().unwrap();
@@ -277,6 +281,11 @@ impl Process {
         let text = self.stdout();
         let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
         whole.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    /// How often its log says this so far; no line of it is read for that, however many there are.
+    pub fn told(&self, text: &str) -> usize {
+        self.stdout.count(text)
     }
 
     /// Whether it has ended.
