@@ -6,6 +6,7 @@ mod help;
 mod limits;
 mod line;
 
+use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -61,7 +62,12 @@ fn print(text: &str) -> u8 {
 }
 
 fn complain(text: &str) {
-    let _ = writeln!(io::stderr(), "error: {text}");
+    tell(format_args!("error: {text}"));
+}
+
+/// Prints a line as one piece, so that no line of the log comes into the middle of it where both have one terminal.
+fn tell(line: fmt::Arguments<'_>) {
+    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
 /// Reads the configuration of a service that is to run; one that is wrong is told.
@@ -80,7 +86,7 @@ fn config(blueprint: &Blueprint, flags: Flags, is_json: bool) -> u8 {
         Ok(loaded) if is_json => print(&loaded.listing.json(&loaded.warnings)),
         Ok(loaded) => {
             for warning in &loaded.warnings {
-                let _ = writeln!(io::stderr(), "warning: {warning}");
+                tell(format_args!("warning: {warning}"));
             }
             print(&loaded.listing.text())
         }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use hyper::StatusCode;
 use serde::de::IgnoredAny;
 
-use super::{complain, print};
+use super::{complain, print, tell};
 use crate::capability::{FromPoll, Item, Kind};
 use crate::client::{CallError, LocalClient, Pieces, Received, Sends, ask_health};
 use crate::config::{Config, Flags, Sources};
@@ -177,7 +177,7 @@ fn failed(error: CallError, info: &ServiceInfo) -> u8 {
         CallError::Refused(error) => {
             complain(&error.to_string());
             if let Some(details) = error.details() {
-                let _ = writeln!(io::stderr(), "details: {details}");
+                tell(format_args!("details: {details}"));
             }
             REFUSED
         }
