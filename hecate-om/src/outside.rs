@@ -56,13 +56,13 @@ use crate::capability::{CapabilityError, Item, Kind, Trace, Via};
 use crate::client::{Address, CallError, Cause, Opened, Plan, Received, open_at};
 use crate::config::{Config, ConfigError, Flags, SettingsType, Sources};
 use crate::node_id::NodeId;
-use crate::service::{Blueprint, IdentitySpec, ServiceInfo};
+use crate::service::{Blueprint, DEFAULT_SECRETS, IdentitySpec, ServiceInfo};
 
 /// What stands where a service would: it offers nothing, and its name is that of the tool.
 static NOBODY: ServiceInfo = {
     let identity = IdentitySpec::new("om", &[], &[], 1);
     ServiceInfo::new("hecate-om", env!("CARGO_PKG_VERSION"), "", "", "", &[], identity, 8470, "")
-        .volumes("/etc/hecate/secrets", "/var/lib/hecate-om")
+        .volumes(DEFAULT_SECRETS, "/var/lib/hecate-om")
 };
 
 /// A caller outside of any service, with the settings of its process.

@@ -77,6 +77,9 @@ impl<S: Send + Sync + 'static> Shared<'_> for S {}
 #[doc(hidden)]
 pub type Callback<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
+/// Where a service finds its secrets where neither it nor anybody else says more.
+pub(crate) const DEFAULT_SECRETS: &str = "/etc/hecate/secrets";
+
 /// What is known of a service at compile time.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -184,7 +187,7 @@ impl ServiceInfo {
             capabilities,
             identity,
             health_port,
-            secrets: "/etc/hecate/secrets",
+            secrets: DEFAULT_SECRETS,
             state: "/var/lib/hecate",
             manifest,
             uses: &[],

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::rules;
+use crate::service::DEFAULT_SECRETS;
 
 /// The folders that a deployment gives to a service. Neither lies in the other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -22,7 +23,7 @@ impl Volumes {
     /// Those of a service whose manifest says nothing of them.
     #[must_use]
     pub fn of(service: &str) -> Self {
-        Self { secrets: "/etc/hecate/secrets".to_owned(), state: format!("/var/lib/{service}") }
+        Self { secrets: DEFAULT_SECRETS.to_owned(), state: format!("/var/lib/{service}") }
     }
 
     /// The one that lies in the other, or is the other, and that one.
